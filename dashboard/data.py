@@ -1,0 +1,178 @@
+"""The only door from the pages to perf: cached questions, answered by the read model of the process's runtime."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Sequence
+from importlib import metadata
+
+import msgspec
+import streamlit as st
+
+from perf import default, settings
+from perf.health import Health
+from perf.model import Beat, Change, Level, RowOrder, Rows, RowsQuery, Selector, Series, SeriesInfo, StoreUsage, Threshold, Window
+from perf.model import WriterStats
+from perf.runtime import Runtime
+from perf.sources.sampler import SourceState
+from perf.views import series, summary, thresholds
+from perf.views.series import Answer
+from perf.views.summary import Concern
+from perf.views.thresholds import Breaches
+
+WEEK = 604_800.0
+
+
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
+    """One setting in force: key, value as text, its environment variable, and whether it differs from the default."""
+
+    key: str
+    value: str
+    variable: str
+    changed: bool
+
+
+def runtime() -> Runtime:
+    """The runtime that this process owns."""
+    return default.get()
+
+
+def now() -> float:
+    """Unix seconds, by the runtime's clock."""
+    return runtime().clock.now()
+
+
+def health() -> Health:
+    """The newest verdict of the probes; they run when it is older than a few seconds."""
+    return runtime().health.check()
+
+
+def check_now() -> Health:
+    """A verdict that is made now."""
+    return runtime().health.check(fresh=True)
+
+
+def limits() -> dict[str, Threshold]:
+    """Metric -> threshold in force."""
+    return runtime().thresholds()
+
+
+def set_limit(metric: str, threshold: Threshold | None) -> None:
+    """Store a threshold (None: back to the configured one) and forget what was computed with the old one."""
+    rt = runtime()
+    author = str(st.user.get("email") or "") if st.user.is_logged_in else "dashboard"
+    thresholds.change(rt.store, rt.writer, rt.clock, metric, threshold, author=author)
+    concerns.clear()
+
+
+def changes() -> list[Change]:
+    """The newest changes of settings first."""
+    return runtime().store.changes(limit=50)
+
+
+@st.cache_data(ttl=5.0, show_spinner=False)
+def concerns() -> list[Concern]:
+    """Series above their thresholds, the worst first."""
+    rt = runtime()
+    return summary.concerns(rt.store, rt.thresholds(), rt.clock.now())
+
+
+@st.cache_data(ttl=60.0, max_entries=200, show_spinner=False)
+def breaches(metric: str, limit: float) -> Breaches:
+    """What *limit* would have meant in the last seven days."""
+    rt = runtime()
+    end = rt.clock.now()
+    return thresholds.breaches(rt.store, metric, limit, Window(end - WEEK, end))
+
+
+@st.cache_data(ttl=10.0, max_entries=100, show_spinner=False)
+def newest(metric: str) -> list[SeriesInfo]:
+    """Series of *metric* that still report, with their newest values."""
+    rt = runtime()
+    return series.newest(rt.store, metric, rt.clock.now(), age=120.0)
+
+
+@st.cache_data(ttl=10.0, show_spinner=False)
+def known() -> list[SeriesInfo]:
+    """Every known series."""
+    return series.known(runtime().store)
+
+
+@st.cache_data(ttl=30.0, max_entries=50, show_spinner=False)
+def ranged(queries: tuple[str, ...], window: Window, max_points: int) -> Answer:
+    """A range answer for figures that don't tick."""
+    return series.answer(runtime().store, queries, window, max_points=max_points)
+
+
+def by_hour(metric: str) -> Series | None:
+    """Hourly means of the last 30 days over all series of *metric*; None when there is nothing yet."""
+    end = now() // 3600 * 3600 + 3600
+    found = ranged((f"avg({metric})",), Window(end - 30 * 86_400.0, end), 30 * 24)
+    return found.series[0][1] if found.series and len(found.series[0][1].ts) else None
+
+
+@st.cache_data(ttl=5.0, max_entries=50, show_spinner=False)
+def samples(
+    metrics: tuple[str, ...], window: Window, search: str, order: RowOrder, descending: bool, limit: int, offset: int
+) -> Rows:
+    """One page of raw samples."""
+    query = RowsQuery(
+        window=window,
+        selectors=tuple(Selector(metric) for metric in metrics),
+        search=search,
+        order=order,
+        descending=descending,
+        limit=limit,
+        offset=offset,
+    )
+    return runtime().store.rows(query)
+
+
+def usage() -> StoreUsage:
+    """What the store holds."""
+    return runtime().store.usage()
+
+
+def writer() -> WriterStats:
+    """What the writer did so far."""
+    return runtime().writer.stats()
+
+
+def beats() -> list[tuple[Beat, float]]:
+    """Every loop with the seconds since its last turn."""
+    rt = runtime()
+    monotonic = rt.clock.monotonic()
+    return [(beat, max(0.0, monotonic - beat.last)) for beat in rt.beats()]
+
+
+def sources() -> Sequence[SourceState]:
+    """Every source: interval, last reading, what it costs and what is wrong with it."""
+    return runtime().sampler.states()
+
+
+def options() -> list[Setting]:
+    """Every setting in force."""
+    loaded = msgspec.to_builtins(runtime().settings)
+    found = []
+    for key, variable, standard, _ in settings.describe():
+        value = functools.reduce(lambda tree, part: tree[part], key.split("."), loaded)
+        text = json.dumps(value)
+        found.append(Setting(key=key, value=text, variable=variable, changed=json.loads(standard) != value))
+    return found
+
+
+def retention() -> list[tuple[Level, float]]:
+    """Level -> seconds that its rows are kept."""
+    keep = runtime().settings.store.retention
+    return [(Level.RAW, keep.raw), (Level.MINUTE, keep.minute), (Level.HOUR, keep.hour)]
+
+
+def version() -> str:
+    """perf's own version."""
+    try:
+        return metadata.version("perf-monitor")
+    except metadata.PackageNotFoundError:
+        from perf import __version__
+
+        return __version__

@@ -1,0 +1,73 @@
+"""The pages, in the order of the navigation. A new page is one line here and one file in ``pages/``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+PAGES = Path(__file__).resolve().parents[1] / "pages"
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One page: file name without ending, title, icon, path in the URL, section, whether time applies, and its key."""
+
+    file: str
+    title: str
+    icon: str
+    path: str
+    section: str
+    timed: bool = True
+    key: str = ""
+    help: str = ""
+
+    @property
+    def source(self) -> Path:
+        """Its script."""
+        return PAGES / f"{self.file}.py"
+
+
+ENTRIES: tuple[Entry, ...] = (
+    Entry(
+        file="overview",
+        title="Overview",
+        icon=":material/monitoring:",
+        path="overview",
+        section="Now",
+        key="o",
+        help="Is it healthy, and what changed?",
+    ),
+    Entry(
+        file="health",
+        title="Health",
+        icon=":material/ecg_heart:",
+        path="checks",
+        section="Now",
+        key="h",
+        help="Which check fails, since when?",
+    ),
+    Entry(
+        file="trends",
+        title="Trends",
+        icon=":material/trending_up:",
+        path="trends",
+        section="Explore",
+        key="t",
+        help="How does it move?",
+    ),
+    Entry(
+        file="settings",
+        title="Settings",
+        icon=":material/settings:",
+        path="settings",
+        section="Data",
+        timed=False,
+        key="s",
+        help="Thresholds, sources, retention, and what perf itself costs",
+    ),
+)
+
+
+def entry(title: str) -> Entry:
+    """The entry of the page called *title*."""
+    return next(item for item in ENTRIES if item.title == title)

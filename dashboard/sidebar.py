@@ -1,0 +1,115 @@
+"""The sidebar below the navigation: thresholds with what they would have meant, live or paused, and the zone."""
+
+from __future__ import annotations
+
+import msgspec
+import streamlit as st
+
+from dashboard import data
+from dashboard.state import lasted
+from dashboard.units import show
+from perf.errors import PerfError
+from perf.model import Threshold
+
+FIELDS = (
+    ("cpu_usage_percent", "CPU above", "cpu"),
+    ("memory_usage_percent", "Memory above", "memory"),
+    ("disk_usage_percent", "Disk above", "disk"),
+)
+
+
+def thresholds() -> None:
+    """One number a metric, bound to the URL, and a button that stores them for everybody."""
+    stored = data.limits()
+    st.markdown("**Thresholds**")
+    drafts = {metric: _field(metric, label, key, stored[metric]) for metric, label, key in FIELDS if metric in stored}
+    changed = {metric: value for metric, value in drafts.items() if value != stored[metric].warning}
+    pressed = st.button(
+        "Apply",
+        key="apply_thresholds",
+        type="primary",
+        width="stretch",
+        disabled=not changed,
+        help="Stores the changed thresholds for everybody who looks at this dashboard" if changed else None,
+    )
+    if pressed:
+        _apply(changed, stored)
+
+
+def _field(metric: str, label: str, key: str, threshold: Threshold) -> float:
+    """The draft of one threshold, with its meaning below it."""
+    value = st.number_input(
+        f"{label} (%)",
+        min_value=1.0,
+        max_value=100.0,
+        value=float(threshold.warning),
+        step=1.0,
+        format="%g",
+        key=f"above_{key}",
+        bind="query-params",
+    )
+    draft = float(value if value is not None else threshold.warning)
+    st.caption(meaning(metric, draft))
+    return draft
+
+
+def meaning(metric: str, limit: float) -> str:
+    """What *limit* would have meant in the last week, in half a sentence."""
+    found = data.breaches(metric, limit)
+    if found.highest is None:
+        return "no data yet"
+    if found.times == 0:
+        return f"never in 7 d, highest {show(found.highest, '%')}"
+    return f"{found.times}× in 7 d, {lasted(found.seconds)} in all"
+
+
+def _apply(changed: dict[str, float], stored: dict[str, Threshold]) -> None:
+    for metric, value in changed.items():
+        before = stored[metric]
+        critical = None if before.critical is None else max(before.critical, value)
+        try:
+            data.set_limit(metric, msgspec.structs.replace(before, warning=value, critical=critical))
+        except PerfError as error:
+            st.error(f"Not stored: {error}")
+            return
+    st.toast("Thresholds stored", icon=":material/check:")
+    st.rerun()
+
+
+def editor() -> None:
+    """Every threshold with both limits; a row is stored by its button, and can go back to what is configured."""
+    stored, configured = data.limits(), data.runtime().settings.thresholds
+    for metric, threshold in stored.items():
+        with st.form(f"limit_{metric}", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
+            warning = st.number_input(f"{metric}: warning", value=float(threshold.warning), format="%g")
+            critical = st.number_input("critical", value=threshold.critical, format="%g", placeholder="never")
+            save = st.form_submit_button("Store")
+            reset = st.form_submit_button("Reset", disabled=configured.get(metric) == threshold)
+        if save or reset:
+            _store(metric, None if reset else Threshold(float(warning or 0.0), critical))
+
+
+def _store(metric: str, threshold: Threshold | None) -> None:
+    try:
+        data.set_limit(metric, threshold)
+    except PerfError as error:
+        st.error(f"Not stored: {error}")
+        return
+    st.toast("Threshold stored", icon=":material/check:")
+    st.rerun()
+
+
+def view() -> tuple[bool, bool]:
+    """Whether the page ticks, and whether times are shown in UTC."""
+    refresh = data.runtime().settings.dashboard.refresh
+    live = st.toggle(f"Live, every {refresh:g} s", value=True, key="live", bind="query-params")
+    utc = st.toggle("Times in UTC", value=False, key="utc", bind="query-params")
+    return live, utc
+
+
+def footer(zone: str) -> None:
+    """Whose time is shown, and what perf itself takes."""
+    cost = data.newest("process_cpu_percent")
+    own = next((i.last_value for i in cost if ("process", "perf") in i.labels), None)
+    words = "" if own is None else f" · perf uses {show(own, '%')} of a core"
+    st.caption(f"Times in {zone}{words}")

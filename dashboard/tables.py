@@ -1,0 +1,217 @@
+"""Tables: values in, Streamlit tables out, with units and pages. Sorting, filtering and paging happen in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import data
+from dashboard.data import Setting
+from dashboard.state import POINTS, State, clock_time, lasted
+from dashboard.theme import LOOKS
+from dashboard.units import NOTHING, exact, show
+from perf.model import Change, Labels, LevelUsage, ProbeResult, RowOrder, Rows, Status, Window
+from perf.sources.sampler import SourceState
+from perf.timerange import rfc3339
+
+PAGE_ROWS = 50
+_ORDERS = {
+    "newest first": (RowOrder.TIME, True),
+    "oldest first": (RowOrder.TIME, False),
+    "largest value": (RowOrder.VALUE, True),
+    "smallest value": (RowOrder.VALUE, False),
+    "metric": (RowOrder.METRIC, False),
+}
+
+
+def labels_text(labels: Labels) -> str:
+    """Labels as ``core=0, mode=user``."""
+    return ", ".join(f"{name}={value}" for name, value in labels)
+
+
+def plain(rows: Sequence[Mapping[str, object]], *, alt: str, height: int | str = "content") -> None:
+    """A small table that fits the page."""
+    st.dataframe(pd.DataFrame(rows), hide_index=True, height=height, alt=alt, selection_mode=[], width="stretch")
+
+
+def samples(state: State, window: Window, metrics: tuple[str, ...]) -> None:
+    """Raw samples, page by page, with search, order and the whole result as a download."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        search = st.text_input(
+            "Search", key="search", placeholder="part of a metric or label", live="300ms", bind="query-params"
+        )
+        ordered = st.selectbox("Order", list(_ORDERS), key="order", width=180, bind="query-params")
+        place = st.container(horizontal=True, gap="small", width="content")
+    order, descending = _ORDERS[str(ordered)]
+    page = int(st.session_state.get("page") or 1)
+    found = data.samples(metrics, window, search or "", order, descending, PAGE_ROWS, (page - 1) * PAGE_ROWS)
+    with place:
+        _downloads(metrics, window, search or "", state.zone)
+    if not found.total:
+        st.markdown(":gray[No samples match in this range.]")
+        return
+    _rows(found, state.zone)
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        count = "10,000+" if found.capped else f"{found.total:,}"
+        st.caption(f"{count} samples, {PAGE_ROWS} a page")
+        st.pagination(max(1, -(-found.total // PAGE_ROWS)), key="page", bind="query-params")
+
+
+def _rows(found: Rows, zone: str) -> None:
+    place = ZoneInfo(zone)
+    infos = [found.series[int(sid)] for sid in found.sids]
+    moments = [datetime.fromtimestamp(ts, place).isoformat(" ", "milliseconds")[:23] for ts in found.ts.tolist()]
+    values = found.values.tolist()
+    frame = pd.DataFrame(
+        {
+            f"Time ({zone})": moments,
+            "Metric": [info.metric.name for info in infos],
+            "Labels": [labels_text(info.labels) for info in infos],
+            "Value": [show(value, info.metric.unit) for value, info in zip(values, infos, strict=True)],
+            "Exact": [exact(value, info.metric.unit) for value, info in zip(values, infos, strict=True)],
+        }
+    )
+    st.dataframe(frame, hide_index=True, height=390, alt="Raw samples, one a row", selection_mode=[], width="stretch")
+
+
+def _downloads(metrics: tuple[str, ...], window: Window, search: str, zone: str) -> None:
+    """Links to the streaming export: the whole result, not the page shown."""
+    common = [("raw", "1"), ("from", rfc3339(window.start)), ("to", rfc3339(window.end)), ("search", search)]
+    queries = [("query", metric) for metric in metrics]
+    for name, extra in (("CSV", [("format", "csv"), ("zone", zone)]), ("Parquet", [("format", "parquet")])):
+        address = f"api/v1/export?{urlencode([*queries, *common, *extra])}"
+        st.link_button(name, address, icon=":material/download:", help=f"Every matching sample of the range as {name}")
+
+
+def probes(results: Sequence[ProbeResult], zone: str) -> None:
+    """Checks with state, message and duration."""
+    rows = [
+        {
+            "State": f"{LOOKS[result.status].shape} {LOOKS[result.status].word}",
+            "Check": result.name,
+            "Says": result.message,
+            "Took": show(result.seconds, "s"),
+            "Checked": clock_time(result.ts, zone, seconds=True),
+        }
+        for result in results
+    ]
+    plain(rows, alt="Health checks")
+
+
+def disks() -> None:
+    """File systems, the fullest first."""
+    free = {info.labels: info.last_value for info in data.newest("disk_free_bytes")}
+    total = {info.labels: info.last_value for info in data.newest("disk_total_bytes")}
+    found = sorted(data.newest("disk_usage_percent"), key=lambda info: -(info.last_value or 0.0))
+    if not found:
+        st.markdown(":gray[Disks are read every ten seconds; the first reading is on its way.]")
+        return
+    frame = pd.DataFrame(
+        {
+            "Mount": [dict(info.labels).get("mount", "") for info in found],
+            "Used": [info.last_value for info in found],
+            "Free": [show(free.get(info.labels), "By") for info in found],
+            "Size": [show(total.get(info.labels), "By") for info in found],
+        }
+    )
+    used = st.column_config.ProgressColumn("Used", min_value=0.0, max_value=100.0, format="%.1f %%")
+    st.dataframe(
+        frame, hide_index=True, column_config={"Used": used}, height="content", alt="Disks", selection_mode=[]
+    )
+
+
+def loops() -> None:
+    """perf's own threads with their newest sign of life."""
+    rows = [
+        {
+            "Loop": beat.name,
+            "Last turn": f"{lasted(age)} ago" if age >= 1 else "now",
+            "Interval": lasted(beat.interval) if beat.interval >= 1 else show(beat.interval, "s"),
+            "Errors": beat.errors,
+        }
+        for beat, age in data.beats()
+    ]
+    plain(rows, alt="Loops of this process")
+
+
+def sources(found: Sequence[SourceState], zone: str) -> None:
+    """What is read, how often, what it costs, and what is wrong with it."""
+    rows = [
+        {
+            "State": f"{LOOKS[Status.DEGRADED].shape} failing" if source.failure else f"{LOOKS[Status.HEALTHY].shape} ok",
+            "Source": source.name,
+            "Every": show(source.interval, "s"),
+            "Last": NOTHING if source.last is None else clock_time(source.last, zone, seconds=True),
+            "Took": show(source.seconds, "s"),
+            "Errors": source.errors,
+            "Says": source.failure or "",
+        }
+        for source in found
+    ]
+    plain(rows, alt="Sources")
+
+
+def extremes(metrics: tuple[str, ...], state: State) -> None:
+    """Lowest, mean and highest value of each metric over the range."""
+    found = data.ranged(metrics, state.span(data.now() // 10 * 10), POINTS)
+    rows = []
+    for index, metric in enumerate(metrics):
+        series = [s for i, s in found.series if i == index and len(s.ts)]
+        if series:
+            low, high = min(s.low.min() for s in series), max(s.high.max() for s in series)
+            mean = sum(s.values.mean() for s in series) / len(series)
+            unit = series[0].unit
+            cells = {"Lowest": show(low, unit), "Mean": show(mean, unit), "Highest": show(high, unit)}
+            rows.append({"Metric": metric, "Series": len(series), **cells})
+    if rows:
+        plain(rows, alt="Extremes and means of the chosen metrics")
+    else:
+        st.markdown(":gray[Nothing was measured in this range.]")
+
+
+def options(found: Sequence[Setting]) -> None:
+    """Every setting with its value and where it can be changed."""
+    rows = [
+        {
+            "Setting": option.key,
+            "Value": option.value,
+            "Set": "changed" if option.changed else "default",
+            "Variable": option.variable,
+        }
+        for option in found
+    ]
+    plain(rows, alt="Settings in force", height=390)
+
+
+def levels(found: Sequence[LevelUsage], zone: str) -> None:
+    """What each level of the store holds, and for how long it is kept."""
+    rows = [
+        {
+            "Level": level.name,
+            "Rows": f"{level.rows:,}",
+            "From": NOTHING if level.first is None else clock_time(level.first, zone),
+            "To": NOTHING if level.last is None else clock_time(level.last, zone),
+            "Kept": lasted(level.retention),
+        }
+        for level in found
+    ]
+    plain(rows, alt="Rows per level of the store")
+
+
+def changes(found: Sequence[Change], zone: str) -> None:
+    """Who changed which setting when."""
+    rows = [
+        {
+            "When": clock_time(change.ts, zone),
+            "Setting": change.path,
+            "To": "configured value" if change.value is None else change.value,
+            "By": change.author or NOTHING,
+        }
+        for change in found
+    ]
+    plain(rows, alt="Changes of settings, newest first")

@@ -1,0 +1,1 @@
+"""The HTTP interface: one file a resource. Handlers read; what they answer is decided in perf.views."""

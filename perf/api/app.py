@@ -1,0 +1,46 @@
+"""All routes together, and the owner without a dashboard."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route
+
+from perf.api import export, health, series, sql
+from perf.api.middleware import LOOPBACK, KnownHosts, SecurityHeaders
+from perf.api.problem import http_error
+from perf.runtime import Runtime
+
+
+def routes(runtime: Runtime) -> list[BaseRoute]:
+    """Everything under ``/api``, ``/health`` and ``/metrics``; what is unknown there is a 404, not the dashboard's page."""
+    resources = [*series.routes(runtime), *export.routes(runtime), *sql.routes(runtime)]
+    api = Starlette(routes=[Mount("/v1", routes=resources)], exception_handlers={HTTPException: http_error})
+    return [
+        Mount("/api", app=api),
+        *health.routes(runtime),
+        *_nothing("/health"),
+        *_nothing("/metrics"),
+        Route("/api", _missing),
+    ]
+
+
+def build(runtime: Runtime, hosts: tuple[str, ...] = ()) -> Starlette:
+    """The owner's HTTP interface alone. *hosts* are further names it answers to; ``*`` means any."""
+    known = (*LOOPBACK, *hosts)
+    return Starlette(
+        routes=routes(runtime),
+        middleware=[Middleware(KnownHosts, hosts=known), Middleware(SecurityHeaders)],
+        exception_handlers={HTTPException: http_error},
+    )
+
+
+def _nothing(prefix: str) -> list[BaseRoute]:
+    return [Route(f"{prefix}/{{rest:path}}", _missing)]
+
+
+async def _missing(request: Request) -> Response:
+    return await http_error(request, HTTPException(404))

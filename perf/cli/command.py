@@ -1,0 +1,82 @@
+"""Reads the arguments, runs the verb, and turns every expected error into one line and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import perf
+from perf.cli import doctor, export, health, serve, sql
+from perf.errors import PerfError
+
+FAILED = 2
+INTERRUPTED = 130
+"""What shells expect of a program that ends by Ctrl+C."""
+
+_EPILOG = """\
+examples:
+  python -m perf serve                                     record, and answer on the port of the settings
+  python -m perf health                                    the state of the running monitor
+  python -m perf sql "SELECT * FROM perf.metrics LIMIT 5"
+  python -m perf export --query cpu_usage_percent --from now-24h --step 60s --output cpu.csv
+  python -m perf doctor                                    what is wrong with this installation
+
+Settings come from perf.toml (or --config FILE) and from PERF_ variables, such as PERF_STORE__PATH.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb with *argv* (default: the arguments of this process) and return its exit code.
+
+    Raises: SystemExit from argparse, for ``--help`` and for arguments it refuses.
+    """
+    options = parser().parse_args(argv)
+    try:
+        code: int = options.run(options)
+        sys.stdout.flush()
+    except PerfError as error:
+        if options.debug:
+            raise
+        print(f"perf: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough; Python would complain once more while it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--config", type=Path, metavar="FILE", help="settings file (default: perf.toml, if there is one)"
+    )
+    common.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    top = argparse.ArgumentParser(
+        prog="python -m perf",
+        description="Records what a machine and its programs do, and answers questions about it.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"perf {perf.__version__}")
+    verbs = top.add_subparsers(metavar="VERB", required=True)
+    for verb in (serve, health, sql, export, doctor):
+        name = verb.__name__.rpartition(".")[2]
+        text = (verb.__doc__ or "").strip()
+        added = verbs.add_parser(
+            name,
+            help=verb.SUMMARY,
+            description=text.partition("\n")[0],
+            epilog=verb.EXAMPLES,
+            parents=[common],
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        verb.arguments(added)
+        added.set_defaults(run=verb.run)
+    return top

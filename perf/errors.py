@@ -1,0 +1,52 @@
+"""Everything perf raises on purpose. Each says what is wrong and which thing it is about."""
+
+from __future__ import annotations
+
+
+class PerfError(Exception):
+    """Base of all errors raised by perf."""
+
+
+class SettingsError(PerfError):
+    """A setting is unknown, of the wrong type, or contradicts another."""
+
+
+class QueryError(PerfError):
+    """A question can't be understood; *position* is the 0-based column in *text* where it went wrong."""
+
+    def __init__(self, message: str, *, text: str = "", position: int = 0) -> None:
+        super().__init__(message)
+        self.text = text
+        self.position = position
+
+
+class StoreError(PerfError):
+    """The store could not do what was asked."""
+
+
+class StoreLocked(StoreError):
+    """Another process owns the file; *pid* is 0 when the system doesn't tell."""
+
+    def __init__(self, message: str, *, pid: int = 0) -> None:
+        super().__init__(message)
+        self.pid = pid
+
+
+class StoreFull(StoreError):
+    """No space left: nothing was written, the same batch may be tried again."""
+
+
+class StoreBusy(StoreError):
+    """More was handed over than the writer can take; the samples of this call were dropped and counted."""
+
+
+class StoreClosed(StoreError):
+    """The store has been closed."""
+
+
+class OwnerError(PerfError):
+    """The owner of the store can't be reached or refused."""
+
+
+class PluginError(PerfError):
+    """A plugin is unknown or can't be loaded."""

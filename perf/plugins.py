@@ -1,0 +1,45 @@
+"""The one list of things that are chosen by name: ``name -> "module:Class"``, imported on first use."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+
+from perf.errors import PluginError
+
+STORES: Mapping[str, str] = {
+    "duckdb": "perf.store.duckdb:DuckDBStore",
+    "memory": "perf.store.memory:MemoryStore",
+}
+
+SOURCES: Mapping[str, str] = {
+    "host": "perf.sources.host:HostSource",
+    "disks": "perf.sources.disks:DiskSource",
+    "pressure": "perf.sources.pressure:PressureSource",
+    "process": "perf.sources.process:ProcessSource",
+}
+
+PROBES: Mapping[str, str] = {
+    "store": "perf.health.probes.store:StoreProbe",
+    "resources": "perf.health.probes.resources:ResourcesProbe",
+    "disk": "perf.health.probes.disk:DiskProbe",
+    "loops": "perf.health.probes.loops:LoopsProbe",
+}
+
+
+def resolve(kind: str, name: str, table: Mapping[str, str]) -> type:
+    """The class that *table* lists under *name*; *kind* is for the error.
+
+    Raises: PluginError naming what is known, or the package to install.
+    """
+    if name not in table:
+        raise PluginError(f"no {kind} {name!r}; known: {', '.join(sorted(table))}")
+    module, _, attribute = table[name].partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        raise PluginError(f"{kind} {name!r} needs a package that is missing: pip install {package}") from error
+    if not isinstance(found, type):
+        raise PluginError(f"{kind} {name!r}: {table[name]} is not a class")
+    return found

@@ -1,0 +1,81 @@
+"""Ports: what the core expects of clocks, sources, stores and probes. Each has at least two real implementations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from perf.model import Change, ProbeResult, RangeQuery, Rows, RowsQuery, Sample, Series, SeriesInfo, StoreUsage
+
+
+class Clock(Protocol):
+    """Where time comes from."""
+
+    def now(self) -> float:
+        """Wall time in Unix seconds; may jump."""
+
+    def monotonic(self) -> float:
+        """Seconds since some fixed point; never goes back. For durations."""
+
+
+class Source(Protocol):
+    """Something that is read at an interval."""
+
+    def collect(self, ts: float) -> Iterable[Sample]:
+        """Read once; every sample is stamped *ts*. A value that needs two readings is absent from the first one."""
+
+
+class Store(Protocol):
+    """Where samples live. Writes come from one thread; reads may come from any."""
+
+    def append(self, samples: Sequence[Sample]) -> None:
+        """Store *samples*; when it returns they survive a crash of the process.
+
+        Raises: StoreFull when there is no space (nothing written, try again), StoreError otherwise.
+        """
+
+    def series(self) -> Sequence[SeriesInfo]:
+        """Every known series, by id."""
+
+    def read(self, query: RangeQuery) -> list[Series]:
+        """Answer *query* from the coarsest level that is fine enough and reaches back far enough."""
+
+    def rows(self, query: RowsQuery) -> Rows:
+        """Raw samples, one page."""
+
+    def close(self) -> None:
+        """Checkpoint and let go of the file. Later calls raise StoreClosed."""
+
+
+class Upkeep(Protocol):
+    """What keeps a store small and fast; called from the writing thread."""
+
+    def maintain(self, now: float) -> None:
+        """Roll up, seal, apply retention and checkpoint, as far as each is due at *now* (Unix seconds)."""
+
+    def usage(self) -> StoreUsage:
+        """What the store holds; cheap enough for every ten seconds."""
+
+
+class Overrides(Protocol):
+    """Settings changed at run time: kept, audited, and winning over the configured ones."""
+
+    def override(self, change: Change) -> None:
+        """Record *change*; it is in force when this returns. Called from the writing thread."""
+
+    def overrides(self) -> dict[str, str]:
+        """Path -> JSON value of every override in force."""
+
+    def changes(self, limit: int = 50) -> list[Change]:
+        """The newest changes first."""
+
+
+class MetricStore(Store, Upkeep, Overrides, Protocol):
+    """A complete store: what the runtime opens."""
+
+
+class Probe(Protocol):
+    """One health check."""
+
+    def check(self) -> ProbeResult:
+        """Do the real thing once. Never raises: a failure is a result."""

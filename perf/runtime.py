@@ -1,0 +1,188 @@
+"""The composition root: makes every part, connects them, starts their threads and stops them again. Decides nothing."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+
+from perf import ownerfile
+from perf.clock import SystemClock
+from perf.errors import StoreBusy, StoreClosed, StoreError
+from perf.health import HealthChecker
+from perf.health.probes.disk import DiskProbe
+from perf.health.probes.loops import LoopsProbe
+from perf.health.probes.resources import ResourcesProbe
+from perf.health.probes.store import StoreProbe
+from perf.loops import Loop
+from perf.model import Beat, Sample, Selector, SeriesInfo, Threshold
+from perf.ownerfile import Owner
+from perf.plugins import SOURCES, STORES, resolve
+from perf.ports import Clock, MetricStore
+from perf.settings import Settings, StoreSettings
+from perf.sources.own import OwnSource
+from perf.sources.sampler import Sampler, Scheduled
+from perf.store.writer import Writer
+from perf.views import thresholds
+
+HOUSEKEEPING_SECONDS = 10.0
+HEALTH_SECONDS = 10.0
+OWN_SECONDS = 10.0
+
+_log = logging.getLogger(__name__)
+
+
+def open_store(settings: StoreSettings, clock: Clock) -> MetricStore:
+    """The store that *settings* name. Raises: StoreLocked when another process owns it, StoreError, PluginError."""
+    store: MetricStore = resolve("store", settings.backend, STORES)(settings, clock)
+    return store
+
+
+def scheduled_sources(settings: Settings, clock: Clock) -> list[Scheduled]:
+    """Every source that *settings* switch on, with its interval."""
+    host, process = settings.sources.host, settings.sources.process
+    wanted = [
+        ("host", host.enabled, host, host.interval),
+        ("disks", host.enabled, host, host.slow_interval),
+        ("pressure", host.enabled, host, host.slow_interval),
+        ("process", process.enabled, process, process.interval),
+    ]
+    return [
+        Scheduled(name, resolve("source", name, SOURCES)(options, clock), interval)
+        for name, enabled, options, interval in wanted
+        if enabled
+    ]
+
+
+class Runtime:
+    """One owner: a store with its writer, the sampler, health checks and housekeeping."""
+
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        """Opens the store, starts nothing. Raises: StoreLocked, StoreError, PluginError."""
+        self.settings = settings
+        self.clock: Clock = clock or SystemClock()
+        self.token = secrets.token_urlsafe(24)
+        self.store = open_store(settings.store, self.clock)
+        self.writer = Writer(self.store, self.clock, capacity=settings.store.queue_samples)
+        own = Scheduled("own", OwnSource(self.clock, self.store.usage, self.writer.stats, self.beats), OWN_SECONDS)
+        self.sampler = Sampler([*scheduled_sources(settings, self.clock), own], self._submit, self.clock)
+        self.health = self._health()
+        self._housekeeper = Loop("housekeeper", HOUSEKEEPING_SECONDS, self._maintain, self.clock)
+        self._checks = Loop("health", HEALTH_SECONDS, self._check, self.clock)
+        self._maintenance: Future[None] | None = None
+        self._stop = threading.Event()
+        self._stop_writer = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self.started: float | None = None
+
+    def start(self, url: str = "") -> None:
+        """Start the threads, and tell other processes that this one owns the store and answers at *url*."""
+        self.started = self.clock.now()
+        self._thread("writer", self.writer.run, self._stop_writer)
+        self._thread("sampler", self.sampler.run, self._stop)
+        self._thread("housekeeper", self._housekeeper.run, self._stop)
+        self._thread("health", self._checks.run, self._stop)
+        if url and self.settings.store.backend == "duckdb":
+            ownerfile.write(self.settings.store.path, self._owner(url, self.started))
+
+    def stop(self, grace: float = 10.0) -> None:
+        """Stop sampling, write what is queued, checkpoint and close; at most about *grace* seconds."""
+        self._stop.set()
+        deadline = self.clock.monotonic() + grace
+        for thread in self._threads:
+            if thread.name == "perf-writer":
+                continue
+            thread.join(max(0.1, deadline - self.clock.monotonic()))
+        self._stop_writer.set()
+        self.writer.wake()
+        for thread in self._threads:
+            thread.join(max(0.1, deadline - self.clock.monotonic()))
+        ownerfile.remove(self.settings.store.path, os.getpid())
+        self.store.close()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the end has begun."""
+        return self._stop.is_set()
+
+    def thresholds(self) -> dict[str, Threshold]:
+        """Metric -> threshold in force."""
+        return thresholds.in_force(self.settings, self.store)
+
+    def beats(self) -> Sequence[Beat]:
+        """The newest sign of life of every loop."""
+        parts: list[Callable[[], Beat]] = [
+            self.writer.beat,
+            self.sampler.beat,
+            self._housekeeper.beat,
+            self._checks.beat,
+        ]
+        return [beat() for beat in parts]
+
+    def _thread(self, name: str, run: Callable[[threading.Event], None], stop: threading.Event) -> None:
+        thread = threading.Thread(target=run, args=(stop,), name=f"perf-{name}", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _owner(self, url: str, started: float) -> Owner:
+        return Owner(pid=os.getpid(), url=url, token=self.token, started=started)
+
+    def _health(self) -> HealthChecker:
+        store = self.settings.store
+        probes = {
+            "store": StoreProbe(
+                self.store.rows,
+                self.store.usage,
+                self.writer.stats,
+                self.clock,
+                wal_limit=store.wal_limit,
+                capacity=store.queue_samples,
+            ),
+            "resources": ResourcesProbe(self.store.read, self.thresholds, self.clock),
+            "disk": DiskProbe(
+                self.store.usage, self._latest, self.thresholds, self.clock, floor=store.free_space_floor
+            ),
+            "loops": LoopsProbe(self.beats, self.clock, problems=self.sampler.problems),
+        }
+        return HealthChecker(probes, self.clock, dead=self._dead, unready=self._unready)
+
+    def _latest(self, selector: Selector) -> list[SeriesInfo]:
+        return [info for info in self.store.series() if selector.matches(info.metric.name, info.labels)]
+
+    def _dead(self) -> list[str]:
+        """Loops whose thread has ended while it should run."""
+        if self._stop.is_set():
+            return []
+        return [f"the thread {thread.name} has ended" for thread in self._threads if not thread.is_alive()]
+
+    def _unready(self) -> list[str]:
+        if self._stop.is_set():
+            return ["shutting down"]
+        stats = self.writer.stats()
+        reasons = [] if stats.commits else ["nothing has been stored yet"]
+        return [*reasons, f"the store does not take samples: {stats.stuck}"] if stats.stuck else reasons
+
+    def _submit(self, samples: Sequence[Sample]) -> None:
+        """Hand samples to the writer; what it can't take is counted there."""
+        try:
+            self.writer.submit(samples)
+        except (StoreBusy, StoreClosed) as error:
+            _log.debug("dropped %d samples: %s", len(samples), error)
+
+    def _maintain(self) -> None:
+        """Ask the writing thread for upkeep, unless it is still busy with the last; its failure is this turn's."""
+        if self._maintenance is not None:
+            if not self._maintenance.done():
+                return
+            error = self._maintenance.exception()
+            if error is not None:
+                self._maintenance = None
+                raise StoreError(f"upkeep failed: {error}") from error
+        self._maintenance = self.writer.call(lambda: self.store.maintain(self.clock.now()))
+
+    def _check(self) -> None:
+        now = self.clock.now()
+        self._submit(self.health.samples(now - now % HEALTH_SECONDS))

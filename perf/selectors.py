@@ -1,0 +1,162 @@
+"""The text form of a question: a small part of PromQL, such as ``sum by (device) (rate(disk_read_bytes_total))``.
+
+Grammar: ``[sum|avg|min|max [by (label, ...)] (] [rate|avg_over_time|...(] metric [{label="value", ...}] [)] [)]``.
+Over time there is no ``[5m]`` range: a question has one step, and that is the range.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from perf.errors import QueryError
+from perf.model import Across, Aggregate, Selector
+
+MAX_LENGTH = 500
+
+_OVER_TIME = {
+    "rate": Aggregate.RATE,
+    "avg_over_time": Aggregate.AVG,
+    "min_over_time": Aggregate.MIN,
+    "max_over_time": Aggregate.MAX,
+    "sum_over_time": Aggregate.SUM,
+    "last_over_time": Aggregate.LAST,
+    "count_over_time": Aggregate.COUNT,
+}
+_FUNCTION = {aggregate: name for name, aggregate in _OVER_TIME.items()}
+_TOKEN = re.compile(r'\s*(?:(?P<name>[A-Za-z_:][A-Za-z0-9_:]*)|(?P<text>"(?:[^"\\]|\\.)*")|(?P<mark>[(){},=]))')
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+
+
+class Expression(msgspec.Struct, frozen=True, kw_only=True):
+    """What a text asks for; *aggregate* None means the natural one of the metric's kind."""
+
+    selector: Selector
+    aggregate: Aggregate | None = None
+    across: Across | None = None
+    by: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """The text that parses to this expression."""
+        inner = self.selector.metric
+        if self.selector.labels:
+            inner += "{" + ", ".join(f"{name}={_quoted(value)}" for name, value in self.selector.labels) + "}"
+        if self.aggregate is not None:
+            inner = f"{_FUNCTION[self.aggregate]}({inner})"
+        if self.across is None:
+            return inner
+        by = f" by ({', '.join(self.by)}) " if self.by else ""
+        return f"{self.across}{by}({inner})"
+
+
+def parse(text: str) -> Expression:
+    """The expression that *text* says.
+
+    Raises: QueryError with the column where it stops making sense.
+    """
+    if len(text) > MAX_LENGTH:
+        raise QueryError(f"a query has at most {MAX_LENGTH} characters, not {len(text)}", text=text[:MAX_LENGTH])
+    return _Parser(text).expression()
+
+
+def _quoted(value: str) -> str:
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+class _Parser:
+    """Reads tokens left to right; every method consumes what its name says."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._tokens = list(self._split(text))
+        self._next = 0
+
+    def _split(self, text: str) -> list[tuple[str, str, int]]:
+        tokens, position, end = [], 0, len(text.rstrip())
+        while position < end:
+            match = _TOKEN.match(text, position)
+            if match is None or match.lastgroup is None:
+                at = position + len(text[position:]) - len(text[position:].lstrip())
+                raise QueryError(f"unexpected {text[at]!r} at column {at + 1}", text=text, position=at)
+            tokens.append((match.lastgroup, match[match.lastgroup], match.start(match.lastgroup)))
+            position = match.end()
+        return [*tokens, ("end", "", len(text))]
+
+    def expression(self) -> Expression:
+        across, by = self._across()
+        aggregate = self._opened(_OVER_TIME)
+        selector = self._selector()
+        if aggregate is not None:
+            self._mark(")")
+        if across is not None:
+            self._mark(")")
+        self._expect("end", "the end of the query")
+        return Expression(selector=selector, aggregate=aggregate, across=across, by=by)
+
+    def _across(self) -> tuple[Across | None, tuple[str, ...]]:
+        kind, value, _ = self._tokens[self._next]
+        if kind != "name" or value not in tuple(Across) or self._peek(1) not in ("(", "by"):
+            return None, ()
+        self._next += 1
+        by: tuple[str, ...] = ()
+        if self._peek() == "by":
+            self._next += 1
+            self._mark("(")
+            names = [self._expect("name", "a label")]
+            while self._peek() == ",":
+                self._next += 1
+                names.append(self._expect("name", "a label"))
+            self._mark(")")
+            by = tuple(names)
+        self._mark("(")
+        return Across(value), by
+
+    def _opened(self, functions: dict[str, Aggregate]) -> Aggregate | None:
+        kind, value, position = self._tokens[self._next]
+        if kind != "name" or self._peek(1) != "(":
+            return None
+        if value not in functions:
+            known = ", ".join([*tuple(Across), *functions])
+            raise QueryError(
+                f"no function {value!r} at column {position + 1}; known: {known}", text=self._text, position=position
+            )
+        self._next += 2
+        return functions[value]
+
+    def _selector(self) -> Selector:
+        metric = self._expect("name", "the name of a metric")
+        labels: dict[str, str] = {}
+        if self._peek() == "{":
+            self._next += 1
+            while self._peek() != "}":
+                name = self._expect("name", "a label")
+                self._mark("=")
+                labels[name] = _ESCAPE.sub(r"\1", self._expect("text", 'a value in "quotes"')[1:-1])
+                if self._peek() != "}":
+                    self._mark(",")
+            self._next += 1
+        return Selector(metric, tuple(sorted(labels.items())))
+
+    def _peek(self, ahead: int = 0) -> str:
+        index = min(self._next + ahead, len(self._tokens) - 1)
+        return self._tokens[index][1]
+
+    def _mark(self, mark: str) -> None:
+        if self._tokens[self._next][:2] != ("mark", mark):
+            self._fail(repr(mark))
+        self._next += 1
+
+    def _expect(self, kind: str, what: str) -> str:
+        found, value, _ = self._tokens[self._next]
+        if found != kind:
+            self._fail(what)
+        self._next += 1
+        return value
+
+    def _fail(self, expected: str) -> None:
+        _, value, position = self._tokens[self._next]
+        found = repr(value) if value else "the end"
+        raise QueryError(
+            f"expected {expected}, found {found} at column {position + 1}", text=self._text, position=position
+        )

@@ -1,0 +1,215 @@
+"""One strict tree of settings: defaults < ``perf.toml`` < environment (``PERF_``). The only reader of the environment."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+from perf.errors import SettingsError
+from perf.model import Threshold
+from perf.settingtree import PREFIX, fitted, plain, put
+
+Seconds = Annotated[float, msgspec.Meta(gt=0, extra={"unit": "seconds"})]
+"""A duration: a number of seconds, or text such as ``500ms``, ``10s``, ``5m``, ``6h``, ``7d``, ``2y``."""
+
+Bytes = Annotated[int, msgspec.Meta(ge=0, extra={"unit": "bytes"})]
+"""A size: a number of bytes, or text such as ``256MiB`` or ``1GB``."""
+
+
+class Environment(StrEnum):
+    """Where perf runs; changes defaults only."""
+
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+    TESTING = "testing"
+
+
+class _Group(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of every group of settings."""
+
+
+class Retention(_Group, frozen=True):
+    """How long each level of the store keeps its rows."""
+
+    raw: Seconds = 7 * 86_400.0
+    minute: Seconds = 90 * 86_400.0
+    hour: Seconds = 2 * 31_536_000.0
+
+
+class StoreSettings(_Group, frozen=True):
+    """Where samples live, and how much memory and disk the store may take."""
+
+    backend: str = "duckdb"
+    path: str = "data/perf.duckdb"
+    memory_limit: Bytes = 256 * 2**20
+    threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
+    seal_every: Seconds = 6 * 3600.0
+    wal_limit: Bytes = 16 * 2**20
+    free_space_floor: Bytes = 256 * 2**20
+    queue_samples: Annotated[int, msgspec.Meta(ge=1_000)] = 200_000
+    retention: Retention = Retention()
+
+
+class HostSettings(_Group, frozen=True):
+    """CPU, memory, disks, network, load and pressure of the machine (or its container's limits)."""
+
+    enabled: bool = True
+    interval: Seconds = 1.0
+    slow_interval: Seconds = 10.0
+
+
+class ProcessSettings(_Group, frozen=True):
+    """perf's own process, and others chosen by *pids* or by *names* (their command's name)."""
+
+    enabled: bool = True
+    interval: Seconds = 10.0
+    pids: tuple[int, ...] = ()
+    names: tuple[str, ...] = ()
+
+
+class SourceSettings(_Group, frozen=True):
+    """What is read, and how often."""
+
+    host: HostSettings = HostSettings()
+    process: ProcessSettings = ProcessSettings()
+
+
+class ServerSettings(_Group, frozen=True):
+    """Where ``python -m perf serve`` listens; the dashboard's address stands in ``.streamlit/config.toml``."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 8503
+
+
+class DashboardSettings(_Group, frozen=True):
+    """What a first visit shows."""
+
+    refresh: Seconds = 5.0
+    range: str = "3h"
+
+
+class LogSettings(_Group, frozen=True):
+    """What perf logs, and how: ``text`` for people, ``json`` one object a line."""
+
+    level: str = "INFO"
+    format: str = "text"
+
+
+_THRESHOLDS = {
+    "cpu_usage_percent": Threshold(80.0, 95.0),
+    "memory_usage_percent": Threshold(90.0, 97.0),
+    "disk_usage_percent": Threshold(85.0, 95.0),
+    "swap_usage_percent": Threshold(50.0, 90.0),
+}
+
+
+class Settings(_Group, frozen=True):
+    """The whole tree."""
+
+    environment: Environment = Environment.DEVELOPMENT
+    insecure: bool = False
+    store: StoreSettings = StoreSettings()
+    sources: SourceSettings = SourceSettings()
+    server: ServerSettings = ServerSettings()
+    dashboard: DashboardSettings = DashboardSettings()
+    logs: LogSettings = LogSettings()
+    thresholds: dict[str, Threshold] = msgspec.field(default_factory=lambda: dict(_THRESHOLDS))
+
+
+def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the tree. *path* defaults to ``PERF_CONFIG``, else ``perf.toml`` in the current folder, if there is one.
+
+    Raises: SettingsError naming the file or variable, the key, and the nearest known key.
+    """
+    env = dict(os.environ if environ is None else environ)
+    named = path or (Path(env["PERF_CONFIG"]) if env.get("PERF_CONFIG") else None)
+    file = named or Path("perf.toml")
+    tree: dict[str, Any] = {}  # raw TOML: validated below, key by key
+    if named is not None or file.exists():
+        tree = fitted(_toml(file), Settings, str(file), ())
+    for name, value in sorted(env.items()):
+        if name.startswith(PREFIX) and name != "PERF_CONFIG":
+            put(tree, Settings, name, value)
+    tree["thresholds"] = _over_defaults(tree.get("thresholds", {}))
+    try:
+        settings = msgspec.convert(tree, Settings)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"settings: {error}") from error
+    _check(settings)
+    return settings
+
+
+def origins(path: Path | None = None, environ: Mapping[str, str] | None = None) -> tuple[Path | None, tuple[str, ...]]:
+    """Where `load` takes its values from: the file (None without one) and the names of the variables that are set."""
+    env = os.environ if environ is None else environ
+    file = path or Path(env.get("PERF_CONFIG") or "perf.toml")
+    names = tuple(sorted(name for name in env if name.startswith(PREFIX) and name != "PERF_CONFIG"))
+    return (file if file.exists() else None), names
+
+
+def as_thresholds(value: str) -> Threshold:
+    """A threshold from the JSON of an override.
+
+    Raises: SettingsError when it isn't one.
+    """
+    try:
+        threshold = msgspec.json.decode(value, type=Threshold)
+    except msgspec.DecodeError as error:
+        raise SettingsError(f"threshold {value}: {error}") from error
+    _check_threshold(f"threshold {value}", threshold)
+    return threshold
+
+
+def describe(group: type = Settings, prefix: tuple[str, ...] = ()) -> Iterator[tuple[str, str, str, str]]:
+    """Every setting as (key, environment variable, default, meaning of its group): what the README's table shows."""
+    for field in msgspec.structs.fields(group):
+        path = (*prefix, field.name)
+        kind = plain(field.type)
+        if isinstance(kind, type) and issubclass(kind, _Group):
+            yield from describe(kind, path)
+            continue
+        default = field.default_factory() if field.default is msgspec.NODEFAULT else field.default
+        shown = msgspec.json.encode(default).decode()
+        yield ".".join(path), PREFIX + "__".join(path).upper(), shown, (group.__doc__ or "").splitlines()[0]
+
+
+def _toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{file}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file}: not TOML: {error}") from error
+
+
+def _over_defaults(given: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The default thresholds with the *given* limits over them, so that one changed limit drops no other."""
+    merged: dict[str, dict[str, Any]] = msgspec.to_builtins(_THRESHOLDS)
+    for name, limits in given.items():
+        merged[name] = merged.get(name, {}) | limits
+    return merged
+
+
+def _check_threshold(where: str, threshold: Threshold) -> None:
+    if threshold.critical is not None and not threshold.critical >= threshold.warning:
+        raise SettingsError(f"{where}: critical {threshold.critical:g} is below warning {threshold.warning:g}")
+
+
+def _check(settings: Settings) -> None:
+    """Rules between settings."""
+    keep = settings.store.retention
+    if not keep.raw <= keep.minute <= keep.hour:
+        raise SettingsError(
+            "store.retention: a coarser level must be kept at least as long: "
+            f"raw {keep.raw:g} s, minute {keep.minute:g} s, hour {keep.hour:g} s"
+        )
+    if settings.logs.format not in ("text", "json"):
+        raise SettingsError(f"logs.format: {settings.logs.format!r}; known: json, text")
+    for name, threshold in settings.thresholds.items():
+        _check_threshold(f"thresholds.{name}", threshold)

@@ -1,0 +1,145 @@
+"""Turns columns that a store found into the answer of a question. Pure; shared by the stores so that they can't differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from perf.errors import QueryError
+from perf.model import Across, Aggregate, Array, Kind, Labels, RangeQuery, Rows, RowsQuery, Series
+from perf.store.catalog import SeriesCatalog
+from perf.store.levels import MICRO, Plan
+
+POINT_LIMIT = 2_000_000
+"""Steps x series that one answer may hold; 2 million take 110 MB on their way."""
+
+COUNT_CAP = 10_000
+"""How far the rows of a page's question are counted."""
+PAGE_LIMIT = 100_000
+
+
+class Found(msgspec.Struct, frozen=True):
+    """One row per series and step, in any order, as columns (n,): id, start of the step (microseconds), value, extremes."""
+
+    sids: npt.NDArray[np.int64]
+    steps: npt.NDArray[np.int64]
+    values: Array
+    low: Array
+    high: Array
+
+
+def aggregate(query: RangeQuery, kind: Kind) -> Aggregate:
+    """What *query* asks for; by default the natural one of *kind*."""
+    return query.aggregate or (Aggregate.RATE if kind is Kind.COUNTER else Aggregate.AVG)
+
+
+def valued(wanted: Aggregate, n: Array, total: Array, low: Array, high: Array) -> Array:
+    """The aggregate of steps (n,) from their counts, sums and extremes; LAST and RATE can't be had from these."""
+    if wanted is Aggregate.AVG:
+        # A mean of equal numbers must not leave their range by a rounding error.
+        return np.clip(total / n, low, high)
+    return {Aggregate.SUM: total, Aggregate.COUNT: n, Aggregate.MIN: low, Aggregate.MAX: high}[wanted]
+
+
+def answer(query: RangeQuery, plan: Plan, catalog: SeriesCatalog, found: Found) -> list[Series]:
+    """The series of *query*, each sorted by time: one per series by id, or one per group by labels.
+
+    Raises: QueryError when there are more than `POINT_LIMIT` points.
+    """
+    if len(found.sids) > POINT_LIMIT:
+        raise QueryError(f"{query.selector.metric}: more than {POINT_LIMIT:,} points; ask for a coarser step")
+    if not len(found.sids):
+        return []
+    if query.across is None:
+        order = np.lexsort((found.steps, found.sids))
+        labels = {sid: catalog.entry(sid).labels for sid in np.unique(found.sids).tolist()}
+        return list(_series(query, plan, catalog, _taken(found, order), labels))
+    groups, labels = _groups(catalog, found.sids, query.by)
+    grouped = _combined(msgspec.structs.replace(found, sids=groups), query.across)
+    return list(_series(query, plan, catalog, grouped, labels))
+
+
+def check_page(query: RowsQuery) -> None:
+    """Raises: QueryError when limit or offset is out of range."""
+    if not (1 <= query.limit <= PAGE_LIMIT and query.offset >= 0):
+        raise QueryError(
+            f"a page has 1 to {PAGE_LIMIT:,} rows at an offset from 0, not {query.limit} at {query.offset}"
+        )
+
+
+def page(found: Sequence[Sequence[float]], catalog: SeriesCatalog, total: int) -> Rows:
+    """Rows of (microseconds, id, value) as a page; *total* as counted, up to one more than `COUNT_CAP`."""
+    columns = np.array(found, np.float64).reshape(-1, 3)
+    sids = columns[:, 1].astype(np.int32)
+    return Rows(
+        ts=columns[:, 0] / MICRO,
+        sids=sids,
+        values=columns[:, 2].copy(),
+        series={sid: catalog.info(sid) for sid in np.unique(sids).tolist()},
+        total=min(total, COUNT_CAP),
+        capped=total > COUNT_CAP,
+    )
+
+
+def _groups(
+    catalog: SeriesCatalog, sids: npt.NDArray[np.int64], by: Sequence[str]
+) -> tuple[npt.NDArray[np.int64], dict[int, Labels]]:
+    """Number of the group of every row (n,), and the labels of each group; numbered in the order of their labels."""
+    present, inverse = np.unique(sids, return_inverse=True)
+    kept = [tuple(pair for pair in catalog.entry(sid).labels if pair[0] in by) for sid in present.tolist()]
+    names = sorted(set(kept))
+    number = {labels: index for index, labels in enumerate(names)}
+    of_series = np.array([number[labels] for labels in kept], np.int64)
+    return of_series[inverse], dict(enumerate(names))
+
+
+def _combined(found: Found, across: Across) -> Found:
+    """One row per group and step; the extremes are combined the way the values are."""
+    order = np.lexsort((found.steps, found.sids))
+    sorted_ = _taken(found, order)
+    change = (np.diff(sorted_.sids) != 0) | (np.diff(sorted_.steps) != 0)
+    starts = np.flatnonzero(np.concatenate(([True], change)))
+    counts = np.diff(np.concatenate((starts, [len(order)])))
+    return Found(
+        sorted_.sids[starts],
+        sorted_.steps[starts],
+        _reduced(sorted_.values, starts, counts, across),
+        _reduced(sorted_.low, starts, counts, across),
+        _reduced(sorted_.high, starts, counts, across),
+    )
+
+
+def _reduced(values: Array, starts: npt.NDArray[np.intp], counts: npt.NDArray[np.intp], across: Across) -> Array:
+    if across is Across.MIN:
+        return np.asarray(np.minimum.reduceat(values, starts))
+    if across is Across.MAX:
+        return np.asarray(np.maximum.reduceat(values, starts))
+    total = np.asarray(np.add.reduceat(values, starts))
+    return total if across is Across.SUM else total / counts
+
+
+def _taken(found: Found, order: npt.NDArray[np.intp]) -> Found:
+    return Found(found.sids[order], found.steps[order], found.values[order], found.low[order], found.high[order])
+
+
+def _series(
+    query: RangeQuery, plan: Plan, catalog: SeriesCatalog, found: Found, labels: dict[int, Labels]
+) -> Iterator[Series]:
+    """Cut sorted rows into series."""
+    metric = catalog.metric(query.selector.metric)
+    bounds = np.flatnonzero(np.diff(found.sids)) + 1
+    for begin, end in zip([0, *bounds.tolist()], [*bounds.tolist(), len(found.sids)], strict=True):
+        yield Series(
+            metric=metric,
+            labels=labels[int(found.sids[begin])],
+            aggregate=aggregate(query, metric.kind),
+            step=plan.step / MICRO,
+            level=plan.level,
+            ts=found.steps[begin:end] / MICRO,
+            values=found.values[begin:end],
+            low=found.low[begin:end],
+            high=found.high[begin:end],
+        )

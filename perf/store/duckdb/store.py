@@ -1,0 +1,233 @@
+"""The default store on one DuckDB file: puts reading, writing and upkeep together and survives a reopened instance."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+import weakref
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from perf.errors import StoreClosed, StoreError, StoreFull, StoreLocked
+from perf.model import (
+    Change,
+    Kind,
+    Metric,
+    RangeQuery,
+    Rows,
+    RowsQuery,
+    Sample,
+    Series,
+    SeriesInfo,
+    SqlResult,
+    StoreUsage,
+)
+from perf.ports import Clock
+from perf.settings import StoreSettings
+from perf.sqlfiles import sql
+from perf.store.catalog import Entry, SeriesCatalog
+from perf.store.duckdb import append, console, files, read, rows, schema, usage
+from perf.store.duckdb.connection import Cursor, Database, Invalidated, is_corruption, run
+from perf.store.duckdb.overrides import DuckDBOverrides
+from perf.store.duckdb.upkeep import DuckDBUpkeep
+from perf.store.levels import MICRO, SteadyTime
+
+_PACKAGE = "perf.store.duckdb"
+_RECENT_SECONDS = 300.0
+_log = logging.getLogger(__name__)
+_stores: weakref.WeakSet[DuckDBStore] = weakref.WeakSet()
+_fork_guard = threading.Lock()
+
+
+class DuckDBStore:
+    """A `perf.ports.MetricStore` in one file. `append`, `maintain`, `override` and `close` belong to one thread."""
+
+    def __init__(self, settings: StoreSettings, clock: Clock) -> None:
+        """Open *settings.path*, or make it. A corrupt file is set aside, never deleted, and a fresh one begun.
+
+        Raises: StoreLocked when another process has it open, StoreError when it can't or mustn't be used.
+        """
+        self._settings = settings
+        self._clock = clock
+        self._path = Path(settings.path).expanduser().resolve()
+        self._events: list[str] = []
+        self._open = False
+        self._pid = os.getpid()
+        files.claim(self._path)
+        try:
+            files.prepare(self._path)
+            self._load_or_set_aside()
+        except BaseException:
+            files.release(self._path)
+            raise
+        newest = self._catalog.newest / MICRO if len(self._catalog) and self._catalog.newest > 0 else None
+        self._steady.anchor(newest)
+        self._open = True
+        _guard_forks(self)
+
+    def append(self, samples: Sequence[Sample]) -> None:
+        """Commit *samples*. Raises: StoreFull (nothing written, try again), StoreError."""
+        self._check()
+        if not samples:
+            return
+        if self._database.invalid:
+            self._recover()
+        before = self._upkeep.hot_rows
+        batch = self._catalog.batch(samples)
+        try:
+            append.append(self._database, batch, self._upkeep.marks)
+        except Invalidated:
+            self._recover()
+            if self._upkeep.hot_rows == before:
+                batch = self._catalog.batch(samples)
+                append.append(self._database, batch, self._upkeep.marks)
+            elif self._upkeep.hot_rows == before + len(samples):
+                self._catalog.seen(batch.sids, batch.ts, batch.values)
+                return
+            else:
+                raise
+        self._upkeep.hot_rows += len(samples)
+        self._catalog.commit(batch)
+
+    def series(self) -> list[SeriesInfo]:
+        """Every known series, by id; from memory."""
+        self._check()
+        return self._catalog.infos()
+
+    def read(self, query: RangeQuery) -> list[Series]:
+        """Answer *query*. Raises: QueryError, StoreError when it takes longer than 10 s."""
+        self._check()
+        return read.read(self._database, self._catalog, self._upkeep.marks, query)
+
+    def rows(self, query: RowsQuery) -> Rows:
+        """One page of raw samples. Raises: QueryError, StoreError when it takes longer than 10 s."""
+        self._check()
+        return rows.rows(self._database, self._catalog, query)
+
+    def sql(self, text: str, *, max_rows: int = 10_000, seconds: float = 10.0) -> SqlResult:
+        """Run one statement that reads; the documented tables are the views of schema ``perf``.
+
+        Raises: QueryError when it is anything else, fails, or takes longer than *seconds*.
+        """
+        self._check()
+        return console.execute(self._database, text, max_rows=max_rows, seconds=seconds)
+
+    def maintain(self, now: float) -> None:
+        """Do the upkeep due at *now* for at most about half a second. Raises: StoreFull, StoreError."""
+        self._check()
+        if self._database.invalid:
+            self._recover()
+        try:
+            self._upkeep.turn(now)
+        except Invalidated:
+            self._recover()
+
+    def usage(self) -> StoreUsage:
+        """Sizes, rows and problems."""
+        self._check()
+        problems = [*self._events, *self._upkeep.problems(), *self._catalog.problems()]
+        return usage.usage(self._database, self._settings, len(self._catalog), problems)
+
+    def override(self, change: Change) -> None:
+        """Record *change*. Raises: StoreFull, StoreError."""
+        self._check()
+        if self._database.invalid:
+            self._recover()
+        self._overrides.record(change)
+
+    def overrides(self) -> dict[str, str]:
+        """Path -> JSON value of every override in force."""
+        self._check()
+        return self._overrides.in_force()
+
+    def changes(self, limit: int = 50) -> list[Change]:
+        """The newest changes first."""
+        self._check()
+        return self._overrides.changes(limit)
+
+    def close(self) -> None:
+        """Checkpoint and let go of the file; a second call does nothing."""
+        if not self._open:
+            return
+        self._database.check_process()
+        self._open = False
+        try:
+            self._database.checkpoint()
+        except StoreError as error:
+            _log.warning("the last checkpoint failed, the log keeps everything: %s", error)
+        self._database.close()
+        files.release(self._path)
+
+    def forsake(self) -> None:
+        """In a forked child: make sure that nothing here ever touches the parent's file."""
+        if self._open:
+            self._database.forsake()
+
+    def _check(self) -> None:
+        if not self._open:
+            raise StoreClosed(f"{self._path}: the store is closed")
+        self._database.check_process()
+
+    def _load_or_set_aside(self) -> None:
+        self._steady = SteadyTime(self._clock)
+        try:
+            self._load()
+        except (StoreLocked, StoreFull):
+            raise
+        except StoreError as error:
+            if not is_corruption(error):
+                raise
+            aside = files.set_aside(self._path, self._clock.now())
+            self._events.append(f"The store was corrupt: it was set aside as {aside} and a new one begun ({error}).")
+            _log.critical("the store was corrupt and was set aside as %s: %s", aside, error)
+            self._load()
+
+    def _load(self) -> None:
+        """Open the database and read what is kept in memory."""
+        self._database = Database(self._path, self._settings)
+        try:
+            schema.migrate(self._database)
+            with self._database.reading(seconds=60.0) as cursor:
+                self._catalog = SeriesCatalog(_entries(cursor))
+                recent = run(cursor, sql(_PACKAGE, "recent"), {"seconds": _RECENT_SECONDS})
+            columns = np.array(recent, np.float64).reshape(-1, 3)
+            self._catalog.seen(columns[:, 0].astype(np.int32), columns[:, 1].astype(np.int64), columns[:, 2])
+            self._upkeep = DuckDBUpkeep(self._database, self._settings, self._steady)
+            self._catalog.newest = max(self._catalog.newest, self._upkeep.marks.sealed)
+            self._overrides = DuckDBOverrides(self._database)
+        except BaseException:
+            self._database.close()
+            raise
+
+    def _recover(self) -> None:
+        """Reopen after DuckDB gave the instance up: the log has every commit. Raises: StoreError when that fails too."""
+        _log.error("%s: the instance was given up after a failed checkpoint; reopening it", self._path)
+        self._database.invalid = True
+        self._database.close()
+        self._load()
+        moment = self._clock.now()
+        self._events.append(
+            f"A checkpoint failed and the store was reopened at Unix time {moment:.0f}; nothing was lost."
+        )
+
+
+def _entries(cursor: Cursor) -> Iterator[Entry]:
+    for sid, name, kind, unit, help_, labels, first_seen in cursor.execute(sql(_PACKAGE, "series")).fetchall():
+        yield Entry(sid, Metric(name, Kind(kind), unit, help_), tuple(sorted(labels.items())), first_seen)
+
+
+def _guard_forks(store: DuckDBStore) -> None:
+    with _fork_guard:
+        if not _stores and hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=_forsake_all)
+        _stores.add(store)
+
+
+def _forsake_all() -> None:
+    with contextlib.suppress(StoreError):
+        for store in list(_stores):
+            store.forsake()

@@ -1,0 +1,235 @@
+"""A store that forgets on exit: for tests, and for programs that want no file. Keeps the promises of the one on disk."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import pairwise
+
+import msgspec
+import numpy as np
+
+from perf.errors import StoreClosed
+from perf.model import (
+    Aggregate,
+    Change,
+    Level,
+    LevelUsage,
+    RangeQuery,
+    RowOrder,
+    Rows,
+    RowsQuery,
+    Sample,
+    Series,
+    SeriesInfo,
+    StoreUsage,
+)
+from perf.ports import Clock
+from perf.settings import StoreSettings
+from perf.store import answers, levels
+from perf.store.answers import COUNT_CAP, Found
+from perf.store.catalog import SeriesCatalog
+from perf.store.levels import BEGINNING, MICRO, Plan, SteadyTime
+
+
+class Point(msgspec.Struct, order=True):
+    """One row of a level: its time, what its samples add up to, and the newest of them; times in microseconds."""
+
+    ts: int
+    last_ts: int
+    last: float
+    n: int
+    total: float
+    low: float
+    high: float
+
+
+class MemoryStore:
+    """A `perf.ports.MetricStore`. A sample lives on one level only: raw until retention folds it into its minute, a minute
+    until retention folds it into its hour. Coarser questions fold what is still finer on the way.
+    """
+
+    def __init__(self, settings: StoreSettings, clock: Clock) -> None:
+        """*settings.retention* and *settings.seal_every* are honoured; there is no limit of memory."""
+        self._settings = settings
+        self._lock = threading.RLock()
+        self._catalog = SeriesCatalog()
+        self._levels: dict[Level, dict[int, list[Point]]] = {level: defaultdict(list) for level in Level}
+        self._kept = dict.fromkeys(Level, BEGINNING)
+        self._changes: list[Change] = []
+        self._steady = SteadyTime(clock)
+        self._closed = False
+
+    def append(self, samples: Sequence[Sample]) -> None:
+        """Keep *samples*. Raises: StoreError when one isn't usable (then none is kept), StoreClosed."""
+        with self._lock:
+            self._check()
+            batch = self._catalog.batch(samples)
+            self._catalog.commit(batch)
+            raw = self._levels[Level.RAW]
+            for ts, sid, value in zip(batch.ts.tolist(), batch.sids.tolist(), batch.values.tolist(), strict=True):
+                raw[sid].append(Point(ts, ts, value, 1, value, value, value))
+
+    def series(self) -> list[SeriesInfo]:
+        """Every known series, by id."""
+        with self._lock:
+            self._check()
+            return self._catalog.infos()
+
+    def read(self, query: RangeQuery) -> list[Series]:
+        """Answer *query*. Raises: QueryError, StoreClosed."""
+        with self._lock:
+            self._check()
+            plan = levels.plan(query.window, query.step, self._kept)
+            sids = self._catalog.matching(query.selector)
+            if not sids:
+                return []
+            wanted = answers.aggregate(query, self._catalog.metric(query.selector.metric).kind)
+            found = [row for sid in sids for row in _steps(sid, self._points(sid, plan), plan, wanted)]
+            columns = np.array(found, np.float64).reshape(-1, 5).T
+            sids_, steps = columns[0].astype(np.int64), columns[1].astype(np.int64)
+            return answers.answer(query, plan, self._catalog, Found(sids_, steps, columns[2], columns[3], columns[4]))
+
+    def rows(self, query: RowsQuery) -> Rows:
+        """One page of raw samples. Raises: QueryError, StoreClosed."""
+        answers.check_page(query)
+        with self._lock:
+            self._check()
+            start, end = levels.micros(query.window.start), levels.micros(query.window.end)
+            ranked = self._catalog.ranked(self._catalog.search(query.selectors, query.search))
+            found = [
+                (point.ts, sid, point.last, rank)
+                for rank, sid in enumerate(ranked)
+                for point in self._levels[Level.RAW][sid]
+                if start <= point.ts < end
+            ]
+            order = _ORDERS[query.order]
+            found.sort(key=lambda row: [row[column] for column in order], reverse=query.descending)
+            page = found[query.offset : query.offset + query.limit]
+            return answers.page([row[:3] for row in page], self._catalog, min(len(found), COUNT_CAP + 1))
+
+    def maintain(self, now: float) -> None:
+        """Fold what is older than its level promises into the next one. Raises: StoreClosed."""
+        with self._lock:
+            self._check()
+            steady = levels.micros(self._steady.settle(now))
+            for level, cut in levels.cuts(steady, self._settings).items():
+                if cut > self._kept[level]:
+                    self._expire(level, cut)
+                    self._kept[level] = cut
+
+    def usage(self) -> StoreUsage:
+        """Rows per level; there are no bytes to tell."""
+        with self._lock:
+            self._check()
+            problem = self._steady.problem()
+            return StoreUsage(
+                location="memory",
+                file_bytes=0,
+                wal_bytes=0,
+                free_bytes=None,
+                series=len(self._catalog),
+                levels=tuple(self._level_usage(level) for level in Level),
+                problems=(*([problem] if problem else []), *self._catalog.problems()),
+            )
+
+    def override(self, change: Change) -> None:
+        """Keep *change*. Raises: StoreClosed."""
+        with self._lock:
+            self._check()
+            self._changes.append(change)
+
+    def overrides(self) -> dict[str, str]:
+        """Path -> JSON value of every override in force."""
+        with self._lock:
+            self._check()
+            newest = {change.path: change.value for change in self._changes}
+            return {path: value for path, value in newest.items() if value is not None}
+
+    def changes(self, limit: int = 50) -> list[Change]:
+        """The newest changes first."""
+        with self._lock:
+            self._check()
+            return self._changes[::-1][:limit]
+
+    def close(self) -> None:
+        """Forget everything; a second call does nothing."""
+        with self._lock:
+            self._closed = True
+            self._levels.clear()
+
+    def _check(self) -> None:
+        if self._closed:
+            raise StoreClosed("memory: the store is closed")
+
+    def _points(self, sid: int, plan: Plan) -> list[Point]:
+        """Points of *sid* at the plan's level from *plan.before* on, sorted; finer ones folded into it."""
+        finer = list(Level)[: list(Level).index(plan.level) + 1]
+        rows = [point for level in finer for point in self._levels[level][sid] if plan.before <= point.ts < plan.end]
+        return sorted(rows) if plan.level is Level.RAW else _folded(rows, levels.width(plan.level))
+
+    def _expire(self, level: Level, cut: int) -> None:
+        coarser = {Level.RAW: Level.MINUTE, Level.MINUTE: Level.HOUR}.get(level)
+        for sid, points in self._levels[level].items():
+            old = [point for point in points if point.ts < cut]
+            points[:] = [point for point in points if point.ts >= cut]
+            if coarser is not None:
+                kept = self._levels[coarser][sid]
+                kept[:] = _folded(kept + old, levels.width(coarser))
+
+    def _level_usage(self, level: Level) -> LevelUsage:
+        keep = self._settings.retention
+        times = [point.ts for points in self._levels[level].values() for point in points]
+        return LevelUsage(
+            name=level.value,
+            rows=len(times),
+            first=min(times) / MICRO if times else None,
+            last=max(times) / MICRO if times else None,
+            retention={Level.RAW: keep.raw, Level.MINUTE: keep.minute, Level.HOUR: keep.hour}[level],
+        )
+
+
+_ORDERS = {RowOrder.TIME: (0, 3, 2), RowOrder.VALUE: (2, 0, 3), RowOrder.METRIC: (3, 0, 2)}
+
+
+def _folded(points: list[Point], width: int) -> list[Point]:
+    """*points* as one per *width* microseconds, sorted."""
+    rows: dict[int, Point] = {}
+    for point in sorted(points):
+        ts = levels.floor(point.ts, width)
+        row = rows.get(ts)
+        if row is None:
+            rows[ts] = msgspec.structs.replace(point, ts=ts)
+            continue
+        row.n += point.n
+        row.total += point.total
+        row.low, row.high = min(row.low, point.low), max(row.high, point.high)
+        row.last_ts, row.last = max((row.last_ts, row.last), (point.last_ts, point.last))
+    return [rows[ts] for ts in sorted(rows)]
+
+
+def _steps(sid: int, points: list[Point], plan: Plan, wanted: Aggregate) -> list[tuple[float, ...]]:
+    """(id, step, value, low, high) of each step that has one."""
+    if wanted is Aggregate.RATE:
+        return [(sid, step, rate, rate, rate) for step, rate in _rates(points, plan).items()]
+    result: list[tuple[float, ...]] = []
+    for row in _folded([point for point in points if point.ts >= plan.start], plan.step):
+        n, total, low, high = (np.array([number], np.float64) for number in (row.n, row.total, row.low, row.high))
+        value = row.last if wanted is Aggregate.LAST else float(answers.valued(wanted, n, total, low, high)[0])
+        result.append((sid, row.ts, value, row.low, row.high))
+    return result
+
+
+def _rates(points: list[Point], plan: Plan) -> dict[int, float]:
+    """Start of a step -> increase per second over the pairs of neighbours that end in it."""
+    increases: dict[int, float] = defaultdict(float)
+    distances: dict[int, int] = defaultdict(int)
+    ordered = sorted(points, key=lambda point: (point.last_ts, point.last))
+    for before, after in pairwise(ordered):
+        distance = after.last_ts - before.last_ts
+        if distance <= plan.gap and after.ts >= plan.start:
+            step = levels.floor(after.ts, plan.step)
+            increases[step] += after.last if after.last < before.last else after.last - before.last
+            distances[step] += distance
+    return {step: increases[step] / (distances[step] / 1e6) for step in increases if distances[step]}

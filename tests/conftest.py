@@ -1,0 +1,86 @@
+"""What holds for every test: no network beyond loopback, nothing skipped in CI, nothing left of this machine's settings."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import sys
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from perf.clock import ManualClock
+
+IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
+
+
+class OutsideNetworkError(RuntimeError):
+    """A test tried to reach another machine."""
+
+
+def _is_local(host: object) -> bool:
+    if host in (None, "", "localhost", b"localhost"):
+        return True
+    text = host.decode("ascii", "replace") if isinstance(host, bytes) else str(host)
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
+
+
+def _refuse_outside(event: str, args: tuple[object, ...]) -> None:
+    # An audit hook sees what every library does with Python's sockets, also one that kept its own reference to them.
+    if event == "socket.connect" and isinstance(args[1], tuple) and not _is_local(args[1][0]):
+        raise OutsideNetworkError(f"tests stay on this machine; tried to connect to {args[1]}")
+    if event == "socket.getaddrinfo" and not _is_local(args[0]):
+        raise OutsideNetworkError(f"tests stay on this machine; tried to look up {args[0]!r}")
+
+
+def pytest_configure() -> None:
+    """From here on no socket of this process reaches another machine."""
+    sys.addaudithook(_refuse_outside)
+
+
+def _refused(where: str, reason: object) -> str:
+    return f"{where} was skipped, and with CI=true nothing may be: {reason}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn a skip into a failure in CI; an expected failure is none."""
+    report = yield
+    if IN_CI and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = _refused(report.nodeid, report.longrepr)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same for a whole module that is skipped while it is collected."""
+    report = yield
+    if IN_CI and report.skipped:
+        report.outcome = "failed"
+        report.longrepr = _refused(report.nodeid, report.longrepr)
+    return report
+
+
+@pytest.fixture(autouse=True)
+def _own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody's own ``PERF_`` variables change what a test sees."""
+    for name in [name for name in os.environ if name.startswith("PERF_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """A clock that stands still until the test moves it."""
+    return ManualClock()
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The folder of the checkout."""
+    return Path(__file__).resolve().parent.parent

@@ -1,0 +1,127 @@
+"""Starts real things for tests: free ports, programs of ours, Chromium; everything started is stopped again."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TypeVar
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+T = TypeVar("T")
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def eventually(ask: Callable[[], T], *, seconds: float = 10.0, every: float = 0.05) -> T:
+    """The first truthy answer of *ask*, asked again *every* seconds.
+
+    Raises: AssertionError with the last answer when *seconds* have passed.
+    """
+    deadline = time.perf_counter() + seconds
+    pause = threading.Event()
+    answer = ask()
+    while not answer:
+        assert time.perf_counter() < deadline, f"not within {seconds:g} s; last answer: {answer!r}"
+        pause.wait(every)
+        answer = ask()
+    return answer
+
+
+def chromium() -> str:
+    """The path of the system's Chromium; skips the test without one."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None:
+        pytest.skip("Chromium is not installed")
+    return found
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """This process's environment without its ``PERF_`` and ``STREAMLIT_`` variables, and with *changes*."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PERF_", "STREAMLIT_"))}
+    return {**kept, "PYTHONPATH": str(ROOT), **changes}
+
+
+def answers(url: str) -> bool:
+    """Whether *url* answers with a status below 400."""
+    try:
+        with urlopen(url, timeout=2.0) as response:
+            return bool(response.status < 400)
+    except (URLError, OSError):
+        return False
+
+
+@contextmanager
+def program(
+    command: Sequence[str], *, env: Mapping[str, str], cwd: Path = ROOT, log: Path | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """*command* running in its own process group; stopped with SIGTERM, after 10 s with SIGKILL. Its output goes to *log*."""
+    with (log or Path(os.devnull)).open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=cwd,
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            yield process
+        finally:
+            _stop(process)
+
+
+@contextmanager
+def dashboard(folder: Path, **variables: str) -> Iterator[str]:
+    """The whole application on a free port, its store in *folder*; yields its address once ``/health/live`` answers."""
+    port = free_port()
+    log = folder / "dashboard.log"
+    env = environment(PERF_STORE__PATH=str(folder / "perf.duckdb"), **variables)
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+    with program(command, env=env, log=log) as process:
+        url = f"http://127.0.0.1:{port}"
+        eventually(lambda: _up(process, url, log), seconds=60.0)
+        yield url
+
+
+def _up(process: subprocess.Popen[bytes], url: str, log: Path) -> bool:
+    assert process.poll() is None, f"ended with {process.returncode}:\n{log.read_text(encoding='utf-8')}"
+    return answers(f"{url}/health/live")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=10.0)
+    # Children that outlived it, such as a browser's; the group is its own. macOS refuses when it has just ended.
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(timeout=10.0)

@@ -1,0 +1,138 @@
+"""The writing thread: grouping, drops, retries and the order of calls."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import pytest
+
+from perf.clock import SystemClock
+from perf.errors import StoreBusy, StoreClosed, StoreError, StoreFull
+from perf.model import Metric, Sample
+from perf.settings import StoreSettings
+from perf.store.memory import MemoryStore
+from perf.store.writer import Writer
+
+CPU = Metric("cpu_usage_percent", unit="%")
+
+
+def sample(value: float, ts: float = 1_700_000_000.0) -> Sample:
+    return Sample(ts, CPU, (), value)
+
+
+class Failing(MemoryStore):
+    """A store whose appends raise what *errors* holds, one by one, and then work."""
+
+    def __init__(self, errors: list[Exception]) -> None:
+        super().__init__(StoreSettings(), SystemClock())
+        self.errors = errors
+        self.batches: list[int] = []
+        self.made_room = 0
+
+    def append(self, samples: Sequence[Sample]) -> None:
+        if self.errors:
+            raise self.errors.pop(0)
+        self.batches.append(len(samples))
+        super().append(samples)
+
+    def maintain(self, now: float) -> None:
+        self.made_room += 1
+        super().maintain(now)
+
+
+@contextmanager
+def running(writer: Writer) -> Iterator[threading.Event]:
+    stop = threading.Event()
+    thread = threading.Thread(target=writer.run, args=(stop,), daemon=True)
+    thread.start()
+    yield stop
+    stop.set()
+    writer.wake()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_what_waits_is_one_commit() -> None:
+    store = Failing([])
+    writer = Writer(store, SystemClock())
+    futures = [writer.submit([sample(1.0), sample(2.0)]) for _ in range(3)]
+    with running(writer):
+        for future in futures:
+            future.result(5)
+    assert store.batches == [6]
+    stats = writer.stats()
+    assert (stats.stored, stats.commits, stats.queued, stats.dropped) == (6, 1, 0, {})
+
+
+def test_values_that_are_not_finite_are_dropped_and_counted() -> None:
+    store = Failing([])
+    writer = Writer(store, SystemClock())
+    with running(writer):
+        writer.submit([sample(float("nan")), sample(float("inf")), sample(1.0)]).result(5)
+    assert store.batches == [1]
+    assert writer.stats().dropped == {"not_finite": 2}
+
+
+def test_a_full_queue_refuses_and_counts() -> None:
+    writer = Writer(Failing([]), SystemClock(), capacity=3)
+    writer.submit([sample(1.0)] * 3)
+    with pytest.raises(StoreBusy):
+        writer.submit([sample(1.0), sample(2.0)])
+    assert writer.stats().dropped == {"queue_full": 2}
+    assert writer.stats().queued == 3
+
+
+def test_a_full_disk_is_waited_for_and_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("perf.store.writer.RETRY_SECONDS", 0.01)
+    store = Failing([StoreFull("no space"), StoreFull("no space")])
+    writer = Writer(store, SystemClock())
+    with running(writer):
+        writer.submit([sample(1.0)]).result(5)
+    assert store.batches == [1]
+    assert store.made_room == 2
+    assert writer.stats().stuck is None
+
+
+def test_a_batch_that_the_store_can_not_take_fails_alone() -> None:
+    store = Failing([StoreError("broken row")])
+    writer = Writer(store, SystemClock())
+    with running(writer):
+        with pytest.raises(StoreError, match="broken row"):
+            writer.submit([sample(1.0)]).result(5)
+        assert writer.stats().stuck == "broken row"
+        writer.submit([sample(2.0)]).result(5)
+    stats = writer.stats()
+    assert (stats.stored, stats.dropped, stats.stuck) == (1, {"store_failed": 1}, None)
+
+
+def test_calls_run_on_the_writing_thread_after_what_was_queued() -> None:
+    store = Failing([])
+    writer = Writer(store, SystemClock())
+    writer.submit([sample(1.0)])
+    seen = writer.call(lambda: (threading.current_thread().name, list(store.batches)))
+    later = writer.submit([sample(2.0)])
+    with running(writer):
+        name, batches = seen.result(5)
+        later.result(5)
+    assert batches == [1]
+    assert name != threading.current_thread().name
+
+
+def test_a_failing_call_reaches_its_caller_and_not_the_loop() -> None:
+    writer = Writer(Failing([]), SystemClock())
+    with running(writer):
+        with pytest.raises(ZeroDivisionError):
+            writer.call(lambda: 1 / 0).result(5)
+        writer.submit([sample(1.0)]).result(5)
+    assert writer.beat().errors == 1
+
+
+def test_after_the_end_nothing_is_taken() -> None:
+    writer = Writer(Failing([]), SystemClock())
+    with running(writer):
+        queued = writer.submit([sample(1.0)])
+    assert queued.done()
+    with pytest.raises(StoreClosed):
+        writer.submit([sample(1.0)])
+    with pytest.raises(StoreClosed):
+        writer.call(lambda: None)

@@ -1,0 +1,73 @@
+"""Installs the programs that the tests start, on Debian as root; elsewhere says what to install. Never fails the build."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Program(NamedTuple):
+    """A program the tests start: its command, who brings it on Debian and on macOS, and what it is for."""
+
+    command: str
+    debian: str
+    macos: str
+    reason: str
+
+
+PROGRAMS = (Program("chromium", "chromium", "brew install --cask chromium", "browser tests and screenshots"),)
+
+_POLICY = Path("/usr/sbin/policy-rc.d")
+
+
+def missing() -> list[Program]:
+    """The programs that aren't on PATH."""
+    return [program for program in PROGRAMS if shutil.which(program.command) is None]
+
+
+@contextmanager
+def services_stay_off() -> Iterator[None]:
+    """While packages are installed: no server of theirs is started on its default port (Debian policy, invoke-rc.d)."""
+    if _POLICY.exists():
+        yield
+        return
+    _POLICY.write_text("#!/bin/sh\nexit 101\n", encoding="utf-8")
+    _POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        _POLICY.unlink()
+
+
+def install(programs: list[Program]) -> bool:
+    """Whether apt-get installed all of *programs*."""
+    apt = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "-o", "DPkg::Lock::Timeout=120"]
+    names = [program.debian for program in programs]
+    print(f"Installing {', '.join(names)} ...", flush=True)
+    with services_stay_off():
+        commands = [[*apt, "update"], [*apt, "install", "-y", "--no-install-recommends", *names]]
+        # An index that can't be refreshed may still be good enough; only the last command counts.
+        codes = [subprocess.run(command, check=False, stdin=subprocess.DEVNULL).returncode for command in commands]
+    return codes[-1] == 0
+
+
+def main() -> None:
+    """Install what is missing, or say how."""
+    wanted = missing()
+    if not wanted:
+        return
+    root_on_debian = shutil.which("apt-get") is not None and os.geteuid() == 0
+    if root_on_debian and install(wanted):
+        return
+    for program in wanted:
+        print(f"{program.command} is missing; tests that need it are skipped ({program.reason}).")
+        print(f"  Debian, Ubuntu:  sudo apt-get install {program.debian}\n  macOS:           {program.macos}")
+
+
+if __name__ == "__main__":
+    main()
