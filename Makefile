@@ -14,7 +14,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(VENV)/.run ## Install what is needed and start the dashboard on http://localhost:8503
-	@exec $(VENV)/bin/streamlit run app.py $(ARGS)
+	@exec $(PY) -m perf dashboard $(ARGS)
 
 test: $(VENV)/.dev ## Run all tests (ARGS="-k name" for some)
 	@$(PY) -m tools.system_packages
@@ -42,15 +42,17 @@ clean: ## Remove the environment and all caches; recorded data stay
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# A link to a Python that has been uninstalled counts as missing, so the environment is made anew.
-$(PY):
+# An environment whose Python has been uninstalled is removed here, and so made anew by what needs it.
+$(shell test ! -e $(VENV) || test -x $(PY) || rm -rf $(VENV))
+
+$(VENV)/pyvenv.cfg:
 	@python=$$(PYTHON="$(PYTHON)" sh tools/find_python.sh) && "$$python" tools/create_venv.py $(VENV)
 
 # One marker per set of dependencies: nothing is installed while its lists are older.
-$(VENV)/.run: requirements.txt requirements.lock $(PY)
+$(VENV)/.run: requirements.txt requirements.lock $(VENV)/pyvenv.cfg
 	@$(PY) -m tools.install requirements.txt
 	@touch $@
 
-$(VENV)/.dev: requirements.txt requirements-dev.txt requirements.lock $(PY)
+$(VENV)/.dev: requirements.txt requirements-dev.txt requirements.lock $(VENV)/pyvenv.cfg
 	@$(PY) -m tools.install requirements.txt requirements-dev.txt
 	@touch $@ $(VENV)/.run

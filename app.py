@@ -15,7 +15,8 @@ if str(ROOT) not in sys.path:
 
 from dashboard import assets, startup  # noqa: E402  # The folder of this file must be importable first.
 from perf.api.app import routes  # noqa: E402
-from perf.api.middleware import KnownHosts, SecurityHeaders  # noqa: E402
+from perf.api.hosts import KnownHosts  # noqa: E402
+from perf.api.middleware import SecurityHeaders  # noqa: E402
 from perf.api.problem import http_error  # noqa: E402
 
 runtime = startup.open_runtime()
@@ -24,5 +25,6 @@ app = st.App(
     lifespan=startup.lifespan,
     routes=[*routes(runtime), *assets.routes()],
     middleware=[Middleware(KnownHosts, hosts=startup.hosts(runtime.settings)), Middleware(SecurityHeaders)],
+    on_script_error=startup.script_failed,
     exception_handlers={HTTPException: http_error},
 )

@@ -43,6 +43,12 @@ def now() -> float:
     return runtime().clock.now()
 
 
+def age() -> float | None:
+    """Seconds since the oldest series was first seen; None before anything was."""
+    first = min((info.first_seen for info in runtime().store.series()), default=None)
+    return None if first is None else now() - first
+
+
 def health() -> Health:
     """The newest verdict of the probes; they run when it is older than a few seconds."""
     return runtime().health.check()

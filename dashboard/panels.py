@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dashboard import data, ui
-from dashboard.components.live import Limit, Line, Tile, View, live_chart, live_strip, live_tiles
+from dashboard.components.live import Line, Tile, View, live_chart, live_strip, live_tiles
+from dashboard.components.live import Threshold as Limit
 from dashboard.state import State, clock_time, lasted
 from dashboard.theme import LOOKS
 from dashboard.units import show
@@ -22,12 +23,15 @@ RECEIVED = "sum(rate(network_receive_bytes_total))"
 SENT = "sum(rate(network_transmit_bytes_total))"
 READ = "sum(rate(disk_read_bytes_total))"
 WRITTEN = "sum(rate(disk_write_bytes_total))"
+MODES = tuple(
+    Line(f'cpu_time_percent{{mode="{mode}"}}', mode, style="stack") for mode in ("user", "system", "iowait", "softirq")
+)
 
 
 def view(state: State) -> View:
     """The reader's choice as the components want it."""
     return View(
-        window=state.seconds,
+        window_seconds=state.seconds,
         end=None if state.window is None else state.window.end,
         step=state.step,
         refresh=state.ticks or None,
@@ -42,9 +46,9 @@ def limits(metric: str) -> tuple[Limit, ...]:
     threshold = data.limits().get(metric)
     if threshold is None:
         return ()
-    found = [Limit(threshold.warning, f"warning {threshold.warning:g} %", "warning")]
+    found = [Limit(threshold.warning, "warning", "warning")]
     if threshold.critical is not None:
-        found.append(Limit(threshold.critical, f"critical {threshold.critical:g} %", "critical"))
+        found.append(Limit(threshold.critical, "critical", "critical"))
     return tuple(found)
 
 

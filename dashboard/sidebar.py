@@ -81,8 +81,9 @@ def editor() -> None:
     stored, configured = data.limits(), data.runtime().settings.thresholds
     for metric, threshold in stored.items():
         with st.form(f"limit_{metric}", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
-            warning = st.number_input(f"{metric}: warning", value=float(threshold.warning), format="%g")
-            critical = st.number_input("critical", value=threshold.critical, format="%g", placeholder="never")
+            name = metric.removesuffix("_usage_percent").replace("_", " ").capitalize()
+            warning = st.number_input(f"{name}: warning above (%)", value=float(threshold.warning), format="%g")
+            critical = st.number_input("critical above (%)", value=threshold.critical, format="%g", placeholder="never")
             save = st.form_submit_button("Store")
             reset = st.form_submit_button("Reset", disabled=configured.get(metric) == threshold)
         if save or reset:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import ipaddress
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,8 +11,8 @@ import streamlit as st
 from starlette.concurrency import run_in_threadpool
 
 from perf import default, logs, settings
-from perf.api.middleware import LOOPBACK
-from perf.errors import PerfError, SettingsError
+from perf.api.hosts import answered
+from perf.errors import PerfError
 from perf.runtime import Runtime
 from perf.settings import Settings
 
@@ -23,7 +22,7 @@ def open_runtime() -> Runtime:
     try:
         loaded = settings.load()
         logs.configure(loaded.logs)
-        _refuse_open_address(_address(), loaded)
+        hosts(loaded)
         runtime = Runtime(loaded)
     except PerfError as error:
         print(f"perf: {error}", file=sys.stderr)  # noqa: T201  # Nothing listens to a logger yet.
@@ -47,6 +46,13 @@ async def lifespan(_: st.App) -> AsyncIterator[dict[str, object]]:
         await run_in_threadpool(runtime.stop)
 
 
+def script_failed(error: Exception) -> bool:
+    """What a reader sees of an error that no panel caught."""
+    from dashboard import ui
+
+    return ui.failed(error)
+
+
 def url() -> str:
     """Where this process answers on its own host."""
     address = _address()
@@ -56,31 +62,14 @@ def url() -> str:
 
 
 def hosts(loaded: Settings) -> tuple[str, ...]:
-    """Host names that requests may carry; any when the person who runs it said that the address is open on purpose."""
-    if loaded.insecure:
-        return ("*",)
-    named = st.get_option("browser.serverAddress") or ""
-    return (*LOOPBACK, *([named.lower()] if named else []))
+    """Host names that requests may carry. Raises: SettingsError for an address that is open without being meant to be."""
+    names = answered(_address(), insecure=loaded.insecure)
+    public = str(st.get_option("browser.serverAddress") or "").lower()
+    return (*names, public) if public else names
 
 
 def _address() -> str:
     return str(st.get_option("server.address") or "")
-
-
-def _refuse_open_address(address: str, loaded: Settings) -> None:
-    """Without sign-in only this machine may look, unless somebody takes the responsibility.
-
-    Raises: SettingsError for an address that others can reach.
-    """
-    try:
-        private = address == "localhost" or ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        private = False
-    if not private and not loaded.insecure:
-        raise SettingsError(
-            f"refusing to listen on {address or 'every address'}: anybody who reaches it could read everything. "
-            "Use server.address = 127.0.0.1 behind a proxy that signs people in, or set PERF_INSECURE=1"
-        )
 
 
 def _warm() -> None:

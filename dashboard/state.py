@@ -10,9 +10,9 @@ import msgspec
 from perf.model import Window
 from perf.timerange import step_for
 
-RANGES = {"15m": 900.0, "1h": 3_600.0, "3h": 10_800.0, "24h": 86_400.0, "7d": 604_800.0, "30d": 2_592_000.0}
+RANGES = {"5m": 300.0, "15m": 900.0, "1h": 3_600.0, "3h": 10_800.0, "24h": 86_400.0, "7d": 604_800.0, "30d": 2_592_000.0}
 CUSTOM = "custom"
-LABELS = {"15m": "15 m", "1h": "1 h", "3h": "3 h", "24h": "24 h", "7d": "7 d", "30d": "30 d", CUSTOM: "custom"}
+LABELS = {"5m": "5 m", "15m": "15 m", "1h": "1 h", "3h": "3 h", "24h": "24 h", "7d": "7 d", "30d": "30 d", CUSTOM: "custom"}
 COMPARE = {
     "none": "no comparison",
     "previous": "vs previous period",
@@ -39,8 +39,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def ticks(self) -> float:
-        """Seconds between refreshes; 0 when paused or when the range has ended."""
-        return self.refresh if self.live and self.window is None else 0.0
+        """Seconds between refreshes, no longer than a step; 0 when paused or when the range has ended."""
+        return min(self.refresh, max(1.0, self.step)) if self.live and self.window is None else 0.0
 
     @property
     def shift(self) -> float | None:
@@ -56,6 +56,15 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     def span(self, now: float) -> Window:
         """The window that is meant at *now*."""
         return self.window or Window(now - self.seconds, now)
+
+
+def first_range(configured: str, age: float | None) -> str:
+    """The range of a first visit: the configured one, or a shorter one that *age* seconds of data don't leave empty."""
+    if age is None:
+        return "5m"
+    longest = RANGES.get(configured, RANGES["3h"])
+    fitting = [name for name, seconds in RANGES.items() if seconds <= longest]
+    return next((name for name in fitting if RANGES[name] >= age), fitting[-1])
 
 
 def zone_named(name: str | None) -> str:

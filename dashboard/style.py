@@ -8,9 +8,11 @@ _MARK = (
     '<path d="M6 18h4l3-9 5 15 3.5-9 1.5 3H26" fill="none" stroke="#fff" stroke-width="2.4" '
     'stroke-linecap="round" stroke-linejoin="round"/>{word}</svg>'
 )
+# Strokes instead of letters: an image can't use the page's fonts.
 _WORD = (
-    '<text x="42" y="23" font-family="Source Sans, Source Sans 3, sans-serif" font-size="22" font-weight="700" '
-    'fill="#7A7FA8">perf</text>'
+    '<g fill="none" stroke="#7A7FA8" stroke-width="2.8" stroke-linecap="round">'
+    '<path d="M45 12.5v15M45 17.5a5 5 0 1 1 0 1.6"/><path d="M59.6 18h9.8a5 5 0 1 0-1.5 3.9"/>'
+    '<path d="M75 12.8v10.4M75 17.6c.6-3.2 2.6-4.8 5.2-4.6"/><path d="M86 23.2V11.4c0-2.6 1.6-4 4.2-3.6M83.4 13.4h6.2"/></g>'
 )
 
 ICON = "data:image/svg+xml;utf8," + _MARK.format(width=32, word="").replace("#", "%23").replace('"', "'")
@@ -23,8 +25,9 @@ CSS = """
 .st-key-header { align-items: center; flex-wrap: wrap; }
 .st-key-header > div:first-child { flex: 1 1 12rem; }
 .st-key-header h2 { padding: 0; font-size: 1.5rem; }
+.st-key-header { min-height: 2.6rem; margin-bottom: 0.25rem; }
 [data-testid="stSidebarUserContent"] [data-testid="stCaptionContainer"] { margin-top: -0.6rem; }
-[data-testid="stMainBlockContainer"] { padding-top: 2.5rem; padding-bottom: 3rem; }
+[data-testid="stMainBlockContainer"] { padding: 2.25rem 2rem 3rem; }
 [data-testid="stSidebarUserContent"] { padding-bottom: 2rem; }
 </style>
 """

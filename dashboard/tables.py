@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Literal
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
@@ -34,9 +35,9 @@ def labels_text(labels: Labels) -> str:
     return ", ".join(f"{name}={value}" for name, value in labels)
 
 
-def plain(rows: Sequence[Mapping[str, object]], *, alt: str, height: int | str = "content") -> None:
+def plain(rows: Sequence[Mapping[str, object]], *, alt: str, height: int | Literal["content"] = "content") -> None:
     """A small table that fits the page."""
-    st.dataframe(pd.DataFrame(rows), hide_index=True, height=height, alt=alt, selection_mode=[], width="stretch")
+    st.dataframe(pd.DataFrame(rows), hide_index=True, height=height, alt=alt, width="stretch")
 
 
 def samples(state: State, window: Window, metrics: tuple[str, ...]) -> None:
@@ -76,7 +77,7 @@ def _rows(found: Rows, zone: str) -> None:
             "Exact": [exact(value, info.metric.unit) for value, info in zip(values, infos, strict=True)],
         }
     )
-    st.dataframe(frame, hide_index=True, height=390, alt="Raw samples, one a row", selection_mode=[], width="stretch")
+    st.dataframe(frame, hide_index=True, height=390, alt="Raw samples, one a row", width="stretch")
 
 
 def _downloads(metrics: tuple[str, ...], window: Window, search: str, zone: str) -> None:
@@ -121,7 +122,7 @@ def disks() -> None:
     )
     used = st.column_config.ProgressColumn("Used", min_value=0.0, max_value=100.0, format="%.1f %%")
     st.dataframe(
-        frame, hide_index=True, column_config={"Used": used}, height="content", alt="Disks", selection_mode=[]
+        frame, hide_index=True, column_config={"Used": used}, height="content", alt="Disks"
     )
 
 

@@ -11,7 +11,7 @@ import streamlit as st
 
 from dashboard import data
 from dashboard.nav import Entry
-from dashboard.state import COMPARE, CUSTOM, LABELS, RANGES, State, from_local, to_local, zone_named
+from dashboard.state import COMPARE, CUSTOM, LABELS, RANGES, State, first_range, from_local, to_local, zone_named
 from dashboard.theme import LOOKS
 from perf.errors import PerfError
 from perf.model import Metric, SeriesInfo, Status, Window
@@ -31,7 +31,7 @@ def header(entry: Entry, *, live: bool, utc: bool) -> State:
             "Range",
             [*RANGES, CUSTOM],
             format_func=lambda name: LABELS[name],
-            default=settings.range if settings.range in RANGES else "3h",
+            default=st.session_state.setdefault("first_range", first_range(settings.range, data.age())),
             required=True,
             key="range",
             label_visibility="collapsed",
@@ -95,7 +95,7 @@ def card(title: str, note: str = "", *, key: str | None = None) -> Iterator[None
 
     A failure inside stays inside: it is shown with an id that the log has too.
     """
-    with st.container(border=True, key=key, gap="small"):
+    with st.container(border=True, key=key, gap="small", height="stretch"):
         if title:
             st.markdown(f"**{title}**" + (f"&ensp;:gray[{note}]" if note else ""))
         try:

@@ -44,7 +44,7 @@ with third, ui.card("Load", "tasks, 1 and 15 min"):
         alt="Load average",
     )
 with fourth, ui.card("CPU by mode", "where its time goes"):
-    panels.lines("modes", (Line("cpu_time_percent", "", style="stack"),), state, unit="%", alt="CPU time by mode")
+    panels.lines("modes", panels.MODES, state, unit="%", alt="CPU time by mode")
 
 wide, narrow = st.columns([3, 2])
 with wide, ui.card("Disks", "how full, and how much is left"):

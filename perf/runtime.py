@@ -14,14 +14,14 @@ from perf.clock import SystemClock
 from perf.errors import StoreBusy, StoreClosed, StoreError
 from perf.health import HealthChecker
 from perf.health.probes.disk import DiskProbe
-from perf.health.probes.loops import LoopsProbe
+from perf.health.probes.loops import LoopsProbe, dead
 from perf.health.probes.resources import ResourcesProbe
 from perf.health.probes.store import StoreProbe
 from perf.loops import Loop
 from perf.model import Beat, Sample, Selector, SeriesInfo, Threshold
 from perf.ownerfile import Owner
 from perf.plugins import SOURCES, STORES, resolve
-from perf.ports import Clock, MetricStore
+from perf.ports import Clock, MetricStore, Probe
 from perf.settings import Settings, StoreSettings
 from perf.sources.own import OwnSource
 from perf.sources.sampler import Sampler, Scheduled
@@ -132,7 +132,7 @@ class Runtime:
 
     def _health(self) -> HealthChecker:
         store = self.settings.store
-        probes = {
+        probes: dict[str, Probe] = {
             "store": StoreProbe(
                 self.store.rows,
                 self.store.usage,
@@ -153,10 +153,11 @@ class Runtime:
         return [info for info in self.store.series() if selector.matches(info.metric.name, info.labels)]
 
     def _dead(self) -> list[str]:
-        """Loops whose thread has ended while it should run."""
+        """Loops whose thread has ended while it should run, or that have been silent for long."""
         if self._stop.is_set():
             return []
-        return [f"the thread {thread.name} has ended" for thread in self._threads if not thread.is_alive()]
+        ended = [f"the thread {thread.name} has ended" for thread in self._threads if not thread.is_alive()]
+        return [*ended, *dead(self.beats(), self.clock.monotonic())]
 
     def _unready(self) -> list[str]:
         if self._stop.is_set():

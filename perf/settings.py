@@ -153,6 +153,12 @@ def origins(path: Path | None = None, environ: Mapping[str, str] | None = None) 
     return (file if file.exists() else None), names
 
 
+def child_environment(config: Path | None) -> dict[str, str]:
+    """The environment of this process for one that it starts, with *config* as its settings file."""
+    named = {} if config is None else {"PERF_CONFIG": str(config.resolve())}
+    return {**os.environ, **named}
+
+
 def as_thresholds(value: str) -> Threshold:
     """A threshold from the JSON of an override.
 

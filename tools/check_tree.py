@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SHORT_CODE = {".py", ".js", ".css", ".sql", ".sh"}
+SHORT_CODE = {".py", ".js", ".sql", ".sh"}
 MODULE_LINES = 300
 PAGE_LINES = 60
 VAGUE = (

@@ -13,7 +13,7 @@ from tools.install import LOCK, ROOT, pip_settings
 
 _PASSED_ON = ("index-url", "extra-index-url", "find-links")
 _OLDEST_PYTHON = "3.11"
-_FORBIDDEN = re.compile(r"^\s*-|://|file:|\s@\s", re.MULTILINE)
+FORBIDDEN = re.compile(r"^\s*-|://|file:|\s@\s", re.MULTILINE)
 
 
 def uv_command(folder: Path) -> list[str]:
@@ -61,7 +61,7 @@ def main() -> int:
     """Write the file; 1 when it would tell where its packages came from."""
     with tempfile.TemporaryDirectory() as folder:
         text = compiled(Path(folder))
-    if place := _FORBIDDEN.search(text):
+    if place := FORBIDDEN.search(text):
         print(f"requirements.lock would name a place: {place[0]!r}", file=sys.stderr)
         return 1
     head = "# Exact versions for every platform and Python 3.11+, used as constraints (-c). Made by `make lock`.\n"

@@ -20,7 +20,10 @@ class Program(NamedTuple):
     reason: str
 
 
-PROGRAMS = (Program("chromium", "chromium", "brew install --cask chromium", "browser tests and screenshots"),)
+PROGRAMS = (
+    Program("chromium", "chromium", "brew install --cask chromium", "browser tests and screenshots"),
+    Program("node", "nodejs", "brew install node", "the browser's units are checked without a browser"),
+)
 
 _POLICY = Path("/usr/sbin/policy-rc.d")
 

@@ -10,7 +10,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from perf.api import export, health, series, sql
-from perf.api.middleware import LOOPBACK, KnownHosts, SecurityHeaders
+from perf.api.hosts import LOOPBACK, KnownHosts
+from perf.api.middleware import SecurityHeaders
 from perf.api.problem import http_error
 from perf.runtime import Runtime
 
@@ -28,12 +29,11 @@ def routes(runtime: Runtime) -> list[BaseRoute]:
     ]
 
 
-def build(runtime: Runtime, hosts: tuple[str, ...] = ()) -> Starlette:
-    """The owner's HTTP interface alone. *hosts* are further names it answers to; ``*`` means any."""
-    known = (*LOOPBACK, *hosts)
+def build(runtime: Runtime, hosts: tuple[str, ...] = LOOPBACK) -> Starlette:
+    """The owner's HTTP interface alone, for requests to *hosts*."""
     return Starlette(
         routes=routes(runtime),
-        middleware=[Middleware(KnownHosts, hosts=known), Middleware(SecurityHeaders)],
+        middleware=[Middleware(KnownHosts, hosts=hosts), Middleware(SecurityHeaders)],
         exception_handlers={HTTPException: http_error},
     )
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import perf
-from perf.cli import doctor, export, health, serve, sql
+from perf.cli import dashboard, doctor, export, health, serve, sql
 from perf.errors import PerfError
 
 FAILED = 2
@@ -18,7 +19,8 @@ INTERRUPTED = 130
 
 _EPILOG = """\
 examples:
-  python -m perf serve                                     record, and answer on the port of the settings
+  python -m perf dashboard                                 record, and show it on the port of the settings
+  python -m perf serve                                     the same without the dashboard
   python -m perf health                                    the state of the running monitor
   python -m perf sql "SELECT * FROM perf.metrics LIMIT 5"
   python -m perf export --query cpu_usage_percent --from now-24h --step 60s --output cpu.csv
@@ -33,21 +35,24 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Raises: SystemExit from argparse, for ``--help`` and for arguments it refuses.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal that can't show a character shows its number; an error half-way through a table helps nobody.
+        sys.stdout.reconfigure(errors="backslashreplace")
     options = parser().parse_args(argv)
     try:
         code: int = options.run(options)
         sys.stdout.flush()
-    except PerfError as error:
-        if options.debug:
-            raise
-        print(f"perf: {error}", file=sys.stderr)
-        return FAILED
-    except KeyboardInterrupt:
-        return INTERRUPTED
     except BrokenPipeError:
         # The reader (head, less) has seen enough; Python would complain once more while it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except (PerfError, OSError) as error:
+        if options.debug:
+            raise
+        print(f"perf: {error}", file=sys.stderr)
+        return FAILED
     return code
 
 
@@ -66,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"perf {perf.__version__}")
     verbs = top.add_subparsers(metavar="VERB", required=True)
-    for verb in (serve, health, sql, export, doctor):
+    for verb in (dashboard, serve, health, sql, export, doctor):
         name = verb.__name__.rpartition(".")[2]
         text = (verb.__doc__ or "").strip()
         added = verbs.add_parser(

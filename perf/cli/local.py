@@ -8,10 +8,11 @@ import msgspec
 
 from perf import timerange
 from perf.cli.questions import ExportRequest
-from perf.errors import QueryError, StoreError
-from perf.model import Selector, SqlResult
+from perf.errors import StoreError
+from perf.model import Selector, SqlResult, Window
 from perf.ports import Clock, MetricStore
 from perf.views import export
+from perf.views.export import Record
 from perf.views.series import answer, known
 
 
@@ -33,17 +34,13 @@ class LocalData:
         """The file, in pieces. Raises: QueryError, StoreError."""
         window = timerange.window(wanted.start, wanted.end, self._clock.now())
         if wanted.raw:
-            pieces = export.raw(self._store, self._selectors(wanted.queries), window)
+            pieces = self._raw(wanted.queries, window)
         else:
             step = timerange.duration(wanted.step) if wanted.step else None
             pieces = export.stepped(answer(self._store, wanted.queries, window, step=step))
         return export.encoded(pieces, export.Format(wanted.form), wanted.zone)
 
-    def _selectors(self, queries: tuple[str, ...]) -> list[Selector]:
-        """The series that *queries* mean; none at all is an error, because no selector would mean every series."""
-        if not queries:
-            return []
-        found = [Selector(info.metric.name, info.labels) for info in known(self._store, queries)]
-        if not found:
-            raise QueryError(f"no such series: {', '.join(queries)}")
-        return found
+    def _raw(self, queries: tuple[str, ...], window: Window) -> Iterator[list[Record]]:
+        """Samples of the series that *queries* mean; to the store, no selector at all would mean every series."""
+        found = [Selector(info.metric.name, info.labels) for info in known(self._store, queries)] if queries else []
+        return iter(()) if queries and not found else export.raw(self._store, found, window)

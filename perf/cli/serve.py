@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import ipaddress
 import logging
 import signal
 import socket
@@ -11,15 +10,13 @@ from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
 
-import msgspec
-
 from perf import default, logs
 from perf import settings as tree
-from perf.cli import remote
-from perf.cli.address import ListenError, listening, loopback_url
-from perf.errors import SettingsError
+from perf.api.hosts import answered
+from perf.cli import address
+from perf.cli.address import loopback_url
 from perf.runtime import Runtime
-from perf.settings import ServerSettings, Settings
+from perf.settings import Settings
 
 SUMMARY = "record, and answer over HTTP, without the dashboard"
 EXAMPLES = """\
@@ -42,69 +39,22 @@ class _Left(SystemExit):
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of this verb."""
-    parser.add_argument("--host", help="address to listen on (default: server.host of the settings)")
-    parser.add_argument("--port", type=int, help="0 takes a free one (default: server.port of the settings)")
+    address.arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Serve until a signal comes."""
-    settings = _with_options(tree.load(options.config), options.host, options.port)
-    hosts = answered_hosts(settings)
+    settings = address.addressed(tree.load(options.config), options.host, options.port)
+    hosts = answered(settings.server.host, insecure=settings.insecure)
     logs.configure(settings.logs)
     previous = [signal.signal(number, _leave) for number in (signal.SIGTERM, signal.SIGINT)]
     try:
-        with _listener(settings.server) as listener, suppress(_Left):
+        with address.listener(settings.server) as listener, suppress(_Left):
             _serve(settings, listener, hosts)
     finally:
         for number, handler in zip((signal.SIGTERM, signal.SIGINT), previous, strict=True):
             signal.signal(number, handler)
     return 0
-
-
-def answered_hosts(settings: Settings) -> tuple[str, ...]:
-    """Host names beside loopback's that are answered.
-
-    Raises: SettingsError for an address that others reach, unless ``insecure`` says that everybody may see everything.
-    """
-    if settings.insecure:
-        return ("*",)
-    host = settings.server.host
-    if not is_loopback(host):
-        raise SettingsError(
-            f"server.host: {host or 'every address'} can be reached by others, and there is no sign-in; "
-            "listen on 127.0.0.1, or set PERF_INSECURE=1 if everybody who reaches it may see everything"
-        )
-    return ()
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches *host*."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _with_options(settings: Settings, host: str | None, port: int | None) -> Settings:
-    """*settings* with the address of the command line. Raises: SettingsError."""
-    if port is not None and not 0 <= port <= 65_535:
-        raise SettingsError(f"--port: from 0 to 65535, not {port}")
-    server = msgspec.structs.replace(
-        settings.server,
-        host=settings.server.host if host is None else host,
-        port=settings.server.port if port is None else port,
-    )
-    return msgspec.structs.replace(settings, server=server)
-
-
-def _listener(server: ServerSettings) -> socket.socket:
-    """The listening socket. Raises: ListenError, saying so when perf has the port already."""
-    try:
-        return listening(server)
-    except ListenError as error:
-        running = remote.answers(loopback_url(server.host, server.port))
-        hint = "a monitor is running there already" if running else "choose another with --port or PERF_SERVER__PORT"
-        raise ListenError(f"{error}; {hint}") from error
 
 
 def _serve(settings: Settings, listener: socket.socket, hosts: tuple[str, ...]) -> None:

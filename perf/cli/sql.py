@@ -61,12 +61,12 @@ def as_table(result: SqlResult) -> str:
 
 
 def as_csv(result: SqlResult) -> str:
-    """RFC 4180 with a header."""
+    """With a header, and line ends that other programs of a pipe expect."""
     buffer = io.StringIO()
-    writer = csv.writer(buffer)
+    writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow([safe(name) for name in result.columns])
     writer.writerows([safe(value) for value in row] for row in result.rows)
-    return buffer.getvalue().rstrip("\r\n")
+    return buffer.getvalue().removesuffix("\n")
 
 
 def as_json(result: SqlResult) -> str:

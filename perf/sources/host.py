@@ -17,6 +17,7 @@ from perf.sources.cgroup import Cgroup, CpuLimit, contents
 from perf.sources.cputimes import percent, quota_usage, shares
 
 CPU = Metric("cpu_usage_percent", Kind.GAUGE, "%", "CPU time in use, of the container's quota or else of all cores.")
+CPU_LIMIT = Metric("cpu_limit_cores", Kind.GAUGE, "1", "The container's CPU quota, in cores; absent without one.")
 CORE = Metric("cpu_core_usage_percent", Kind.GAUGE, "%", "CPU time in use, of one core.")
 MODE = Metric("cpu_time_percent", Kind.GAUGE, "%", "CPU time spent in one mode, of all cores; idle time is left out.")
 LOAD = Metric("load_average", Kind.GAUGE, "1", "Tasks that run or wait to run, averaged over a period.")
@@ -84,6 +85,8 @@ class HostSource:
         if not limited:
             usage = spent.usage
         samples = [] if usage is None else [Sample(ts, CPU, (), usage)]
+        if self._quota is not None:
+            samples.append(Sample(ts, CPU_LIMIT, (), self._quota[1].cores))
         samples += [Sample(ts, CORE, (("core", str(core)),), busy) for core, busy in spent.cores.items()]
         samples += [Sample(ts, MODE, (("mode", mode),), share) for mode, share in spent.modes.items()]
         return samples

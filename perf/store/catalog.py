@@ -148,7 +148,8 @@ class SeriesCatalog:
 
     def _note_conflicts(self, samples: Sequence[Sample], new: list[Entry]) -> None:
         """Keep the kind and unit that came first, and say so; a batch has few distinct metrics, so look at those only."""
-        for metric in {id(sample.metric): sample.metric for sample in samples}.values():
+        metrics = [sample.metric for sample in samples]
+        for metric in dict(zip(map(id, metrics), metrics, strict=True)).values():
             known = self._metrics.get(metric.name)
             if known is None:
                 known = next(entry.metric for entry in new if entry.metric.name == metric.name)

@@ -12,8 +12,6 @@ import msgspec
 
 from perf.errors import QueryError
 from perf.model import Level, Window
-from perf.ports import Clock
-from perf.settings import StoreSettings
 
 MICRO = 1_000_000
 BEGINNING = -62_135_596_800 * MICRO
@@ -23,11 +21,7 @@ ENDING = 253_402_300_799 * MICRO
 LATENESS = 10 * MICRO
 """A minute is closed this long after its end, so that what is still in the queue isn't late."""
 
-_MINUTE = 60 * MICRO
-_DAY = 1_440 * _MINUTE
 _GAP_SECONDS = 300.0
-_JUMP_SECONDS = 60.0
-_HOLD_SECONDS = 3_600.0
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,59 +73,6 @@ def plan(window: Window, step: float, kept: Mapping[Level, int]) -> Plan:
     if row:
         before = floor(before, row)
     return Plan(level=level, step=wanted, start=start, end=end, before=before, gap=gap)
-
-
-def cuts(now: int, settings: StoreSettings) -> dict[Level, int]:
-    """From where each level keeps its rows at *now*: whole sealed runs of raw samples, whole days of roll-ups.
-
-    A level kept for less than eight of those is cut more finely, though never finer than its rows or a minute.
-    """
-    keep = settings.retention
-    raw_run = max(round(settings.seal_every * MICRO), _MINUTE)
-    return {
-        Level.RAW: _cut(now, keep.raw, raw_run, _MINUTE),
-        Level.MINUTE: _cut(now, keep.minute, _DAY, _MINUTE),
-        Level.HOUR: _cut(now, keep.hour, _DAY, 60 * _MINUTE),
-    }
-
-
-def _cut(now: int, keep: float, run: int, row: int) -> int:
-    promised = round(keep * MICRO)
-    return floor(floor(now - promised, max(min(run, promised // 8), 1)), row)
-
-
-class SteadyTime:
-    """Wall time that doesn't believe a jump forward before it has lasted an hour.
-
-    Retention deletes by age: a clock that is a year ahead for a minute must not empty the store.
-    """
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._trusted: float | None = None
-        self._at = clock.monotonic()
-        self._jumped: float | None = None
-
-    def anchor(self, newest: float | None) -> None:
-        """The newest sample is of *newest* (Unix seconds): the clock should be about there. None: believe it at first."""
-        self._trusted = newest
-
-    def settle(self, now: float) -> float:
-        """The time to act upon when the wall clock says *now*; never later than it."""
-        elapsed_to = self._clock.monotonic()
-        expected = now if self._trusted is None else self._trusted + elapsed_to - self._at
-        if now > expected + _JUMP_SECONDS:
-            self._jumped = elapsed_to if self._jumped is None else self._jumped
-            if elapsed_to - self._jumped < _HOLD_SECONDS:
-                return expected
-        self._trusted, self._at, self._jumped = now, elapsed_to, None
-        return now
-
-    def problem(self) -> str | None:
-        """What is odd about the clock, as a sentence."""
-        if self._jumped is None:
-            return None
-        return "The wall clock is ahead of the samples: roll-up and retention wait until it has been so for an hour."
 
 
 def _level(step: int, start: int, kept: Mapping[Level, int]) -> Level:

@@ -27,10 +27,11 @@ from perf.model import (
 )
 from perf.ports import Clock
 from perf.settings import StoreSettings
-from perf.store import answers, levels
+from perf.store import answers, levels, retention
 from perf.store.answers import COUNT_CAP, Found
 from perf.store.catalog import SeriesCatalog
-from perf.store.levels import BEGINNING, MICRO, Plan, SteadyTime
+from perf.store.levels import BEGINNING, MICRO, Plan
+from perf.store.retention import SteadyTime
 
 
 class Point(msgspec.Struct, order=True):
@@ -114,7 +115,7 @@ class MemoryStore:
         with self._lock:
             self._check()
             steady = levels.micros(self._steady.settle(now))
-            for level, cut in levels.cuts(steady, self._settings).items():
+            for level, cut in retention.cuts(steady, self._settings).items():
                 if cut > self._kept[level]:
                     self._expire(level, cut)
                     self._kept[level] = cut

@@ -39,7 +39,14 @@ live_tiles(
     "tiles",
     (
         Tile(query="cpu_usage_percent", label="CPU", unit="%", warning=80, critical=95, delta="points"),
-        Tile(query="memory_usage_percent", label="Memory", unit="%", warning=80, critical=95, note="of 2 GiB, container limit"),
+        Tile(
+            query="memory_usage_percent",
+            label="Memory",
+            unit="%",
+            warning=80,
+            critical=95,
+            note="of 2 GiB, container limit",
+        ),
         Tile(query="latency_p95", label="p95 latency", unit="s", warning=0.5, critical=1),
         Tile(query='requests{status="2xx"}', label="Requests", unit="1/s", worse=None),
         Tile(query="sum(rate(network_receive_bytes_total))", label="Network in", unit="By/s"),
@@ -78,14 +85,21 @@ with right, card("Traffic and errors", "requests per second by status"):
 small = st.columns(4)
 with small[0], card("CPU", "of 2 cores"):
     live_chart(
-        "cpu", (Line("cpu_usage_percent", "CPU", "area"),), view, unit="%", y_max=100, height=170, envelope=True, alt="CPU",
+        "cpu",
+        (Line("cpu_usage_percent", "CPU", "area"),),
+        view,
+        unit="%",
+        y_max=100,
+        height=170,
+        envelope=True,
+        alt="CPU",
         thresholds=(Threshold(80, "warning"),),
     )
-with small[1], card("Cores", "each of ten"):
-    live_chart("cores", (Line("core_percent"),), view, unit="%", height=170, alt="Cores")
-with small[2], card("Memory", "with a gap"):
-    live_chart("memory", (Line("gap_memory", "memory", "area"),), view, unit="%", y_max=100, height=170, alt="Memory")
-with small[3], card("Network", "in and out"):
+with small[1], card("Memory", "in use"):
+    live_chart(
+        "memory", (Line("memory_usage_percent", "memory", "area"),), view, unit="%", y_max=100, height=170, alt="Memory"
+    )
+with small[2], card("Network", "in and out"):
     live_chart(
         "network",
         (
@@ -97,6 +111,10 @@ with small[3], card("Network", "in and out"):
         height=170,
         alt="Network",
     )
+if query.get("show") == "five":
+    st.stop()
+with small[3], card("Share", "with a gap"):
+    live_chart("gap", (Line("gap_percent", "share", "area"),), view, unit="%", height=170, alt="Share")
 left, right = st.columns([2, 3])
 with left, card("Empty", "a metric without data"):
     live_chart("empty", (Line("nothing_percent"),), view, unit="%", height=170, alt="Nothing", note="data since 19:02")
@@ -104,3 +122,5 @@ with left, card("Wrong", "a query that can't be read"):
     live_chart("wrong", (Line("wrong(cpu)"),), view, unit="%", height=170, alt="Wrong")
 with right, card("Checks", "states over time"):
     live_strip("checks", "max_over_time(probe_status)", "probe", view, alt="Checks", height=180)
+with left, card("Cores", "each of ten"):
+    live_chart("cores", (Line("core_percent"),), view, unit="%", height=170, alt="Cores")

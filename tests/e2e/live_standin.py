@@ -62,7 +62,9 @@ async def _query(request: Request) -> Response:
         for index, text in enumerate(texts):
             series += _answers(index, text, start, end, step, brief=brief, envelope="envelope" in asked)
     head: dict[str, Any] = {} if brief else {"from": start}
-    return JSONResponse({**head, "to": round(end, 3), "step": step, "series": series}, headers={"cache-control": "no-store"})
+    return JSONResponse(
+        {**head, "to": round(end, 3), "step": step, "series": series}, headers={"cache-control": "no-store"}
+    )
 
 
 def _problem(status: int, title: str, detail: str) -> Response:
@@ -83,7 +85,13 @@ def _answers(
         if labels or not brief:
             entry["labels"] = labels
         if not brief:
-            entry |= {"metric": re.split(r"[{(]", text)[0], "unit": "", "aggregate": "avg", "level": "raw", "step": step}
+            entry |= {
+                "metric": re.split(r"[{(]", text)[0],
+                "unit": "",
+                "aggregate": "avg",
+                "level": "raw",
+                "step": step,
+            }
         if envelope:
             entry["low"] = [None if v is None else round(v * 0.8, 3) for v in values]
             entry["high"] = [None if v is None else round(v * 1.25, 3) for v in values]
@@ -113,7 +121,9 @@ def value(text: str, labels: dict[str, str], t: float) -> float | None:
         return 2.0 if labels["probe"] == "store" and int(t) % 7200 < 600 else 0.0
     if "p50" in text or "p95" in text or "p99" in text:
         base = {"p50": 0.045, "p95": 0.18, "p99": 0.36}[re.findall(r"p\d\d", text)[0]]
-        return round(base * (1 + 0.08 * wave) * (1.9 if 2_000 < _CLOCK.now() - t < 2_900 and "p50" not in text else 1), 6)
+        return round(
+            base * (1 + 0.08 * wave) * (1.9 if 2_000 < _CLOCK.now() - t < 2_900 and "p50" not in text else 1), 6
+        )
     if "bytes" in text:
         return round(18e6 + 4e6 * wave + (30e6 if int(t) // 30 % 97 == 0 else 0))
     if "memory" in text:

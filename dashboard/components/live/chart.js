@@ -10,7 +10,15 @@ import { poller } from "./poller.js";
 import { drawn, foremost, refined } from "./series.js";
 import { SERIES_MAX } from "./served.js";
 
-const CONFIG = { displayModeBar: false, displaylogo: false, showSendToCloud: false, doubleClick: false, scrollZoom: false, responsive: false };
+const CONFIG = {
+  displayModeBar: false,
+  displaylogo: false,
+  showSendToCloud: false,
+  showTips: false,
+  doubleClick: false,
+  scrollZoom: false,
+  responsive: false,
+};
 const AHEAD = 0.25; // part of the window that the compared range is loaded ahead of the clock
 
 let turn = Promise.resolve(); // charts are drawn one after another, so that the page stays responsive
@@ -26,7 +34,7 @@ export class ChartPanel {
     this.plot = el("div", { class: "perf-plot", role: "img", tabindex: "0" });
     this.chip = el("button", { class: "perf-chip", type: "button", hidden: "" }, "zoomed · reset");
     this.chip.onclick = () => page.setZoom(null);
-    this.root = el("div", { class: "perf-chart" }, this.plot, messageBox(), this.chip, this.#tools());
+    this.root = el("div", { class: "perf-chart" }, this.plot, messageBox(), this.#tools());
     parent.append(this.root);
     this.cursor = new Cursor(this.plot, this.root, () => this.drawing);
     this.silence = page.listen({ zoom: () => this.draw() });
@@ -49,12 +57,12 @@ export class ChartPanel {
     const before = [this.subscription, this.compared];
     this.spec = spec;
     this.chosen = null;
+    this.shape = null;
     const { view, lines, envelope } = spec;
     const span = { window: view.window, end: view.end, step: view.step };
     const wish = { refresh: view.refresh, envelope, zoomable: true, onChange: () => this.draw() };
     this.subscription = poller.subscribe({ ...wish, queries: lines.map((line) => line.query), span });
     this.compared = null;
-    this.#compare();
     for (const subscription of before) subscription?.close();
     this.root.style.height = `${spec.height}px`;
     this.plot.setAttribute("aria-label", spec.alt);
@@ -63,8 +71,9 @@ export class ChartPanel {
 
   /** Take over the theme; the zoom stays. */
   restyle() {
-    this.look = lookOf(this.parent);
-    this.shape = null;
+    const look = lookOf(this.parent);
+    if (JSON.stringify(look) !== JSON.stringify(this.look)) this.shape = null;
+    this.look = look;
     this.draw();
   }
 
@@ -107,7 +116,7 @@ export class ChartPanel {
   /** The compared range is asked once, a little further than needed now, and again when the window has moved past it. */
   #compare() {
     const { view, lines } = this.spec;
-    if (!view.compare) return;
+    if (!view.compare || !this.subscription.tracks.every((track) => track.loaded && !track.problem)) return;
     const end = shownRange(view)[1] - view.compare.shift;
     if (this.compared && end <= this.compared.until) return;
     const ahead = view.end === null ? Math.min(AHEAD * view.window, view.compare.shift) : 0;
@@ -128,13 +137,14 @@ export class ChartPanel {
     const { lines, view } = this.spec;
     const { tracks, fine } = this.subscription;
     const zoomed = page.zoom;
+    const range = zoomed ?? shownRange(view);
+    if (this.ready && this.shape !== null && !this.#moved(range, size)) return;
     const sources = tracks.map((track) => [...track.series.values()]);
     const series = drawn(lines, zoomed ? sources.map((source, at) => refined(source, fine.get(tracks[at].query))) : sources);
     const loads = tracks.map((track) => track.loads).join();
     if (!this.chosen || this.loads !== loads) this.chosen = foremost(series, SERIES_MAX);
     else if (this.chosen.length < SERIES_MAX && this.chosen.length < series.length) this.chosen = foremost(series, SERIES_MAX);
     this.loads = loads;
-    const range = zoomed ?? shownRange(view);
     const state = { series, compared: this.#shifted(), range, chosen: this.chosen, size };
     const made = figure(this.spec, state, this.look);
     const dashed = state.compared.map((one) => ({ ...one, name: view.compare.label, color: this.look.palette.muted, dashed: true }));
@@ -143,12 +153,25 @@ export class ChartPanel {
     this.cursor.refresh();
   }
 
+  /** Whether anything is to be seen since the last drawing: a number, a pixel of time, another size. */
+  #moved(range, { width }) {
+    const pixel = (range[1] - range[0]) / width;
+    const { tracks, fine } = this.subscription;
+    const revisions = [...tracks, ...(this.compared?.tracks ?? [])].map((track) => track.revision);
+    const signature = [...range.map((t) => Math.floor(t / pixel)), width, fine.size, ...revisions].join();
+    const moved = signature !== this.signature;
+    this.signature = signature;
+    return moved;
+  }
+
   #shifted() {
     if (!this.compared?.tracks.every((track) => track.loaded)) return [];
     const { shift } = this.spec.view.compare;
     const lines = this.compared.queries.map((query) => ({ query, name: "", style: "line", color: null }));
     const sources = this.compared.tracks.map((track) => [...track.series.values()]);
-    return drawn(lines, sources).map((one) => ({ ...one, t: one.t.map((t) => t + shift) }));
+    const found = drawn(lines, sources).map((one) => ({ ...one, t: one.t.map((t) => t + shift) }));
+    const asked = this.spec.lines.some((line) => line.compare);
+    return asked || found.length === 1 ? found : []; // twice many lines is nothing to read
   }
 
   #put({ traces, layout, shape }) {
@@ -187,7 +210,7 @@ export class ChartPanel {
       made.onclick = () => this.#save(format);
       return made;
     };
-    return el("div", { class: "perf-tools" }, button("png"), button("svg"));
+    return el("div", { class: "perf-tools" }, this.chip, button("png"), button("svg"));
   }
 
   #save(format) {

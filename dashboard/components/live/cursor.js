@@ -34,7 +34,7 @@ export class Cursor {
   /** @param {number|null} t Unix seconds */
   show(t) {
     const now = this.drawing();
-    const inside = now && t !== null && t >= now.range[0] && t <= now.range[1];
+    const inside = now && now.entries.length > 0 && t !== null && t >= now.range[0] && t <= now.range[1];
     this.line.hidden = !inside;
     this.tip.hidden = !inside || this.own === null;
     if (!inside) return;

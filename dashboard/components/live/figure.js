@@ -11,6 +11,8 @@ const FONT_SIZE = 12;
 const LABEL_GAP = 14;
 const LABEL_LETTERS = 18;
 const PIXELS_PER_TICK = 56;
+const BARE = 12; // right margin without names
+const NARROW = 110; // pixels for the lines below which names are left out
 
 /**
  * @param {object} spec the chart's
@@ -30,11 +32,7 @@ export function figure(spec, state, look) {
   const most = Math.max(2, Math.min(5, Math.floor(inner.height / 34) + 1));
   const scale = axis(high.low, high.high, spec.unit, most);
   const ticks = series.length > 0 ? scale : { ...scale, values: [], texts: [""] };
-  const ends = endLabels(spec, layers, compared, range, look);
-  const font = `${FONT_SIZE}px ${look.font}`;
-  inner.left = Math.ceil(Math.max(...ticks.texts.map((text) => widthOf(text, font)))) + 12;
-  inner.right = ends.length > 0 ? Math.ceil(Math.max(...ends.map((end) => widthOf(end.text, font)))) + 14 : 12;
-  inner.width = Math.max(40, size.width - inner.left - inner.right);
+  const ends = sides(inner, size, ticks, endLabels(spec, layers, compared, range, look), look);
   const traces = tracesOf(spec, layers, compared, look);
   const layout = {
     ...frame(size, inner, look),
@@ -43,6 +41,18 @@ export function figure(spec, state, look) {
   };
   layout.annotations.push(...placed(ends, ticks.range, inner), zoneMark(spec, range, inner, look));
   return { traces, layout, shape: traces.map((trace) => trace.name).join("\n"), plot: inner, entries };
+}
+
+/** Make room left and right; on a very narrow chart the names at the lines' ends give way. Returns the names that stay. */
+function sides(inner, size, ticks, ends, look) {
+  const font = `${FONT_SIZE}px ${look.font}`;
+  const widest = (texts) => Math.ceil(Math.max(0, ...texts.map((text) => widthOf(text, font))));
+  inner.left = widest(ticks.texts) + 12;
+  inner.right = ends.length > 0 ? widest(ends.map((end) => end.text)) + 14 : BARE;
+  const narrow = size.width - inner.left - inner.right < NARROW;
+  if (narrow) inner.right = BARE;
+  inner.width = Math.max(40, size.width - inner.left - inner.right);
+  return narrow ? [] : ends;
 }
 
 function coloured(series, chosen, look) {

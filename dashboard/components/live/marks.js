@@ -7,6 +7,7 @@ import { show } from "./units.js";
 
 const SIZE = 11;
 const LETTERS = 28;
+const ROOMY = 110; // pixels a threshold's words need
 
 /**
  * @param {object} spec the chart's: `thresholds`, `annotations`, `bands`
@@ -26,7 +27,7 @@ export function marks(spec, range, scale, inner, look) {
       ...moments.map(({ t }) => line({ x0: t, x1: t, y0: 0, y1: 1, yref: "paper" }, look.palette.muted, "3px,3px")),
       ...limits.map((limit) => limitShape(limit)),
     ],
-    annotations: [...titles(bands, moments, range, inner, look), ...limits.map((limit) => limitText(limit, spec.unit))],
+    annotations: [...titles(bands, moments, range, inner, look), ...(inner.width < ROOMY ? [] : limits.map((limit) => limitText(limit, spec.unit)))],
   };
 }
 

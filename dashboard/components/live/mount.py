@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import streamlit as st
 
-from dashboard.assets import MODULES, live_path
+from dashboard.assets import MODULES, live_path, plotly_path
 from dashboard.components.live.specs import Annotation, Band, Line, Threshold, Tile, View
 
 NAME = "perf_live"
@@ -22,6 +22,7 @@ function hint(attributes) {
   return document.head.appendChild(Object.assign(document.createElement("link"), attributes));
 }
 for (const name of %(modules)s) hint({ rel: "modulepreload", href: home + name });
+hint({ rel: "preload", as: "script", href: new URL("%(plotly)s", document.baseURI).href });
 const style = hint({ rel: "stylesheet", href: home + "live.css" });
 const styled = new Promise((done) => (style ? (style.onload = style.onerror = done) : done()));
 export default async function (component) {
@@ -81,7 +82,15 @@ def live_strip(key: str, query: str, label: str, view: View, *, alt: str, height
 
     The rows share *height* pixels as far as they stay readable; 0 leaves it to them.
     """
-    spec = {"kind": "strip", "key": key, "view": _view(view), "query": query, "label": label, "alt": alt, "height": height}
+    spec = {
+        "kind": "strip",
+        "key": key,
+        "view": _view(view),
+        "query": query,
+        "label": label,
+        "alt": alt,
+        "height": height,
+    }
     _component()(key=key, data=spec)
 
 
@@ -100,5 +109,6 @@ def _view(view: View) -> dict[str, object]:
 @cache
 def _component() -> Any:  # Any: Streamlit's protocol for the callable is private
     """Registered at the first use: once per process, and again by Streamlit itself for each new runtime."""
-    script = _ENTRY % {"home": live_path(), "modules": msgspec.json.encode(MODULES).decode()}
+    modules = msgspec.json.encode(MODULES).decode()
+    script = _ENTRY % {"home": live_path(), "modules": modules, "plotly": plotly_path()}
     return st.components.v2.component(NAME, js=script, isolate_styles=False)

@@ -114,6 +114,7 @@ class Poller {
     }
     this.busy = true;
     this.again = false;
+    this.told = new Set();
     try {
       await this.#fetch();
       this.failures = 0;
@@ -125,9 +126,18 @@ class Poller {
       if (!(error instanceof Problem)) console.error(error);
     } finally {
       this.busy = false;
-      for (const subscription of this.subscriptions) subscription.onChange();
+      this.#tell(this.subscriptions);
       if (this.again) this.#soon(0);
       else this.#next();
+    }
+  }
+
+  /** Each subscription hears once a tick, as soon as its own answer is there. */
+  #tell(subscriptions) {
+    for (const one of subscriptions) {
+      if (this.told.has(one) || !this.subscriptions.has(one)) continue;
+      if (one.tracks.every((track) => track.loaded || track.problem)) this.told.add(one);
+      one.onChange();
     }
   }
 
@@ -144,8 +154,10 @@ class Poller {
     const ranges = asked.filter((track) => !track.loaded || track.reload || (follows(track) && old(track)));
     const news = asked.filter((track) => !ranges.includes(track) && follows(track));
     const envelope = (track) => [...track.users].some((one) => one.envelope);
+    ranges.sort((one, other) => Number(other.live) - Number(one.live)); // what is compared can wait
     for (const group of grouped(ranges, (track) => [track.span, envelope(track)])) {
       await this.#range(group, time, envelope(group[0]));
+      this.#tell(group.flatMap((track) => [...track.users]));
     }
     for (const group of grouped(news, (track) => track.span.step)) {
       await this.#news(group, group.some(envelope));

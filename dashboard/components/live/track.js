@@ -31,6 +31,8 @@ export class Track {
     this.seen = 0;
     /** How often a whole range was taken. */
     this.loads = 0;
+    /** How often a number came or changed. */
+    this.revision = 0;
     /** @type {Map<string, Series>} */
     this.series = new Map();
     this.users = new Set();
@@ -55,6 +57,7 @@ export class Track {
     this.problem = null;
     this.seen = to;
     this.loads += 1;
+    this.revision += 1;
   }
 
   /**
@@ -66,7 +69,7 @@ export class Track {
     for (const entry of entries) {
       const key = keyOf(entry.labels);
       if (!this.series.has(key)) this.series.set(key, seriesOf({ ...entry, t: [], v: [] }, this.span.step));
-      merge(this.series.get(key), entry, this.span.step);
+      if (merge(this.series.get(key), entry, this.span.step)) this.revision += 1;
     }
     this.seen = Math.max(this.seen, to);
     this.problem = null;
@@ -128,14 +131,21 @@ function keyOf(labels = {}) {
   return names.map((name) => `${name}=${labels[name]}`).join(",");
 }
 
+/** Put an answer's points among those of a series; whether that changed anything. */
 function merge(series, { t, v, low = v, high = v }, step) {
+  let changed = false;
   for (let at = 0; at < t.length; at += 1) {
     let place = series.t.length;
     while (place > 0 && series.t[place - 1] >= t[at]) place -= 1;
     const known = series.t[place] === t[at] ? 1 : 0;
+    const same = known && series.v[place] === v[at] && series.low[place] === low[at] && series.high[place] === high[at];
+    if (same) continue;
+    changed = true;
     series.t.splice(place, known, t[at]);
     series.v.splice(place, known, v[at]);
     series.low.splice(place, known, low[at]);
     series.high.splice(place, known, high[at]);
-  }  if (series.t.length < SETTLED) series.spacing = spacingOf(series.t, step);
+  }
+  if (series.t.length < SETTLED) series.spacing = spacingOf(series.t, step);
+  return changed;
 }

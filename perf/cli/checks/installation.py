@@ -17,6 +17,7 @@ from perf.settings import Settings
 
 OLDEST = (3, 11)
 NEEDED = ("duckdb", "msgspec", "numpy", "orjson", "psutil", "pyarrow", "starlette", "uvicorn")
+SECRET = ("password", "secret", "token", "key")
 SCREEN = ("streamlit", "plotly", "pandas")
 
 
@@ -52,14 +53,14 @@ def settings(config: Path | None) -> tuple[Check, Settings | None]:
 
 
 def changes(settings: Settings) -> Iterator[tuple[str, str]]:
-    """Every setting that differs from its default, as (key, JSON)."""
+    """Every setting that differs from its default, as (key, JSON); secrets are not shown."""
     for key, _, default, _ in tree.describe():
         value: object = settings
         for name in key.split("."):
             value = getattr(value, name)
         shown = msgspec.json.encode(value).decode()
         if shown != default:
-            yield key, shown
+            yield key, "***" if any(word in key for word in SECRET) else shown
 
 
 def _version(package: str) -> str | None:

@@ -42,7 +42,7 @@ class ResourcesProbe:
             if state is not Status.HEALTHY
         ]
         measured = {name: mean for name, mean in means.items() if mean is not None}
-        calm = ", ".join(f"{name} {mean:.1f}" for name, mean in measured.items())
+        calm = ", ".join(f"{_words(name)} {mean:.1f} %" for name, mean in measured.items())
         return ProbeResult(
             name="resources",
             status=Status.worst(list(states.values())),
@@ -60,7 +60,12 @@ class ResourcesProbe:
 
     def _reason(self, name: str, mean: float | None, limit: Threshold) -> str:
         if mean is None:
-            return f"no {name} in the last {self._window:g} s"
+            return f"no value of {_words(name)} in the last {self._window:g} s"
         status = limit.status(mean)
         crossed = limit.critical if status is Status.UNHEALTHY else limit.warning
-        return f"{name} was {mean:.1f} on average over the last {self._window:g} s (limit {crossed:g})"
+        return f"{_words(name)} was {mean:.1f} % on average over the last {self._window:g} s (limit {crossed:g} %)"
+
+
+def _words(metric: str) -> str:
+    """``cpu_usage_percent`` as people say it."""
+    return {"cpu_usage_percent": "CPU"}.get(metric, metric.removesuffix("_usage_percent"))

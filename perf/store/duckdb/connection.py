@@ -29,10 +29,9 @@ _CLOSE_SECONDS = 5.0
 _PID = re.compile(r"PID (\d+)")
 _FULL = re.compile(r"No space left on device|Disk quota exceeded")
 _NEWER = re.compile(r"version number|newer version|storage version", re.IGNORECASE)
+# Only what says so plainly: a passing failure to read must not set a good file aside.
 _CORRUPT = re.compile(
-    r"corrupt|checksum|not enough bytes|could not read|failed to deserialize|serialization error|wal file"
-    r"|failure while replaying|invalid.*(header|magic)|does not match",
-    re.IGNORECASE,
+    r"corrupt|checksum|could not read enough bytes|failed to deserialize|serialization error", re.IGNORECASE
 )
 _log = logging.getLogger(__name__)
 
@@ -231,6 +230,6 @@ def _open_error(path: Path, error: Exception) -> StoreError:
         return StoreFull(f"{path}: no space left on its volume to open the store")
     if _NEWER.search(text):
         return StoreError(f"{path}: written by a newer DuckDB and left alone; upgrade duckdb ({text})")
-    if _CORRUPT.search(text) or isinstance(error, duckdb.FatalException | duckdb.InternalException):
+    if _CORRUPT.search(text) or isinstance(error, duckdb.InternalException):
         return Corrupt(f"{path}: {text}")
     return StoreError(f"{path}: can't be opened: {text}")

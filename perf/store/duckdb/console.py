@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from time import perf_counter
 
 import duckdb
+import msgspec
 
 from perf.errors import QueryError
 from perf.model import SqlResult
@@ -13,25 +15,30 @@ from perf.store.duckdb.connection import Cursor, Database, run
 
 _READING = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
 _ZONED = "TIMESTAMP WITH TIME ZONE"
+_EXPLAIN = re.compile(r"(?:\s|--[^\n]*\n)*EXPLAIN\s+(ANALYZE\s+)?(\([^()]*\)\s*)?", re.IGNORECASE)
+_HARMLESS = re.compile(
+    r"range|generate_series|unnest|repeat|repeat_row|summary|json_each|json_tree|duckdb_\w+|pragma_\w+"
+)
+_NAME = re.compile(r"\w*")
 
 
 def execute(database: Database, text: str, *, max_rows: int = 10_000, seconds: float = 10.0) -> SqlResult:
     """Run *text*; times come back as naive UTC.
 
-    The kind of the statement says little (a WITH may delete), so the transaction refuses writing as well; the instance
-    refuses files, the network and changed settings.
+    The kind of the statement says little (a WITH may delete), so the transaction refuses writing as well, the instance
+    refuses the network and changed settings, and the parsed statement is searched for what opens files.
 
     Raises: QueryError when it isn't one statement that reads, or fails; StoreClosed.
     """
     started = perf_counter()
     with database.reading(seconds) as cursor:
         try:
-            statement = _checked(cursor, text)
+            statement, select = _checked(cursor, text)
             run(cursor, "BEGIN TRANSACTION READ ONLY")
             cursor.execute(statement)
             if any(str(column[1]) == _ZONED for column in cursor.description):
                 cursor.abort()
-                cursor.execute(_in_utc(cursor, statement.query))
+                cursor.execute(_in_utc(cursor, select))
             names, types = _described(cursor)
             rows = cursor.fetchmany(max_rows + 1)
             cursor.abort()
@@ -51,26 +58,52 @@ def execute(database: Database, text: str, *, max_rows: int = 10_000, seconds: f
     )
 
 
-def _checked(cursor: Cursor, text: str) -> duckdb.Statement:
+def _checked(cursor: Cursor, text: str) -> tuple[duckdb.Statement, str]:
+    """The one statement in *text*, and its SELECT without comments."""
     statements = cursor.extract_statements(text)
     if len(statements) != 1:
         raise QueryError(f"one statement at a time, not {len(statements)}", text=text)
     statement = statements[0]
     if statement.type not in _READING:
         raise QueryError(f"only statements that read: SELECT or EXPLAIN, not {statement.type.name}", text=text)
-    return statement
+    select = text if statement.type is duckdb.StatementType.SELECT else _EXPLAIN.sub("", text, count=1)
+    tree = run(cursor, "SELECT json_serialize_sql($text::VARCHAR)", {"text": select})[0][0]
+    try:
+        _check_tree(msgspec.json.decode(tree), text)
+    except RecursionError as error:
+        raise QueryError("too deeply nested", text=text) from error
+    return statement, run(cursor, "SELECT json_deserialize_sql($tree::JSON)", {"tree": tree})[0][0]
 
 
-def _in_utc(cursor: Cursor, query: str) -> str:
-    """*query* with its zoned times cast: the client can't fetch those without another package."""
-    body = query.rstrip().rstrip(";")
+def _check_tree(tree: object, text: str) -> None:
+    """Refuse what could open a file. DuckDB lets its own database file be read, and closing that drops the lock on it."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, list):
+            waiting.extend(node)
+        elif isinstance(node, dict):
+            waiting.extend(node.values())
+            if node.get("error"):
+                raise QueryError(f"only statements that read: {node.get('error_message')}", text=text)
+            function = (
+                str(node.get("function", {}).get("function_name")) if node.get("type") == "TABLE_FUNCTION" else ""
+            )
+            if function and not _HARMLESS.fullmatch(function):
+                raise QueryError(f"the table function {function} is not available here", text=text)
+            if node.get("type") == "BASE_TABLE" and not _NAME.fullmatch(str(node.get("table_name"))):
+                raise QueryError(f"no table {node.get('table_name')!r}; files can't be read here", text=text)
+
+
+def _in_utc(cursor: Cursor, select: str) -> str:
+    """*select* with its zoned times cast: the client can't fetch those without another package."""
     names = [f"c{number}" for number in range(len(cursor.description))]
     shown = [
         f"{name}{'::TIMESTAMP' if str(column[1]) == _ZONED else ''} AS {quoted(str(column[0]))}"
         for name, column in zip(names, cursor.description, strict=True)
     ]
-    # The query has been checked and runs in the same box.
-    return f"SELECT {', '.join(shown)} FROM (\n{body}\n) AS question({', '.join(names)})"  # noqa: S608
+    # The question has been checked and runs in the same box.
+    return f"SELECT {', '.join(shown)} FROM ({select}) AS question({', '.join(names)})"  # noqa: S608
 
 
 def _described(cursor: Cursor) -> tuple[tuple[str, ...], tuple[str, ...]]:

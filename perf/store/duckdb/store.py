@@ -34,10 +34,10 @@ from perf.store.duckdb import append, console, files, read, rows, schema, usage
 from perf.store.duckdb.connection import Cursor, Database, Invalidated, is_corruption, run
 from perf.store.duckdb.overrides import DuckDBOverrides
 from perf.store.duckdb.upkeep import DuckDBUpkeep
-from perf.store.levels import MICRO, SteadyTime
+from perf.store.levels import MICRO
+from perf.store.retention import SteadyTime
 
 _PACKAGE = "perf.store.duckdb"
-_RECENT_SECONDS = 300.0
 _log = logging.getLogger(__name__)
 _stores: weakref.WeakSet[DuckDBStore] = weakref.WeakSet()
 _fork_guard = threading.Lock()
@@ -193,11 +193,10 @@ class DuckDBStore:
             schema.migrate(self._database)
             with self._database.reading(seconds=60.0) as cursor:
                 self._catalog = SeriesCatalog(_entries(cursor))
-                recent = run(cursor, sql(_PACKAGE, "recent"), {"seconds": _RECENT_SECONDS})
+                recent = run(cursor, sql(_PACKAGE, "recent"))
             columns = np.array(recent, np.float64).reshape(-1, 3)
             self._catalog.seen(columns[:, 0].astype(np.int32), columns[:, 1].astype(np.int64), columns[:, 2])
             self._upkeep = DuckDBUpkeep(self._database, self._settings, self._steady)
-            self._catalog.newest = max(self._catalog.newest, self._upkeep.marks.sealed)
             self._overrides = DuckDBOverrides(self._database)
         except BaseException:
             self._database.close()

@@ -8,11 +8,12 @@ from time import perf_counter
 from perf.model import Level
 from perf.settings import StoreSettings
 from perf.sqlfiles import sql
-from perf.store import levels
+from perf.store import levels, retention
 from perf.store.duckdb import files, marks
 from perf.store.duckdb.connection import Cursor, Database, Row, run
 from perf.store.duckdb.marks import Marks
-from perf.store.levels import LATENESS, MICRO, SteadyTime
+from perf.store.levels import LATENESS, MICRO
+from perf.store.retention import SteadyTime
 
 BUDGET_SECONDS = 0.2
 """No new slice is begun after this; one takes at most about as long again."""
@@ -117,7 +118,7 @@ class DuckDBUpkeep:
 
     def _expire(self, now: int, deadline: float) -> bool:
         """Delete what is older than its level promises; whether all is gone."""
-        for level, promised in levels.cuts(now, self._settings).items():
+        for level, promised in retention.cuts(now, self._settings).items():
             # A row must have been counted at the next level before it may go.
             counted = {Level.RAW: self.marks.rolled_minute, Level.MINUTE: self.marks.rolled_hour}
             cut = min(promised, counted.get(level, promised))

@@ -5,15 +5,14 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
-import msgspec
 import pytest
 
 import perf
-from perf.cli import main, serve
+from perf.cli import main
 from perf.cli.address import ListenError, listening
 from perf.cli.export import ExportError, saved
 from perf.errors import SettingsError
-from perf.settings import ServerSettings, Settings
+from perf.settings import ServerSettings
 
 
 def test_version_is_the_package_s(capsys: pytest.CaptureFixture[str]) -> None:
@@ -88,18 +87,6 @@ def test_a_taken_port_is_named() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(ListenError, match=f"^can't listen on 127.0.0.1:{port}: Address already in use$"):
             listening(ServerSettings(port=port))
-
-
-def test_an_open_address_is_refused_unless_it_is_wanted() -> None:
-    settings = Settings(server=ServerSettings(host="0.0.0.0"))
-    with pytest.raises(SettingsError, match="server.host: 0.0.0.0 can be reached by others"):
-        serve.answered_hosts(settings)
-    assert serve.answered_hosts(msgspec.structs.replace(settings, insecure=True)) == ("*",)
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "127.1.2.3"])
-def test_loopback_answers_to_its_own_names_only(host: str) -> None:
-    assert serve.answered_hosts(Settings(server=ServerSettings(host=host))) == ()
 
 
 def test_a_port_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

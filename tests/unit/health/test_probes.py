@@ -150,7 +150,7 @@ def test_resources_are_healthy_and_swap_may_be_absent() -> None:
         Status.HEALTHY,
         {"cpu_usage_percent": 15.0, "memory_usage_percent": 50.0},
     )
-    assert result.message == "cpu_usage_percent 15.0, memory_usage_percent 50.0"
+    assert result.message == "CPU 15.0 %, memory 50.0 %"
 
 
 def test_one_spike_is_no_outage() -> None:
@@ -162,7 +162,7 @@ def test_one_spike_is_no_outage() -> None:
 def test_a_minute_above_a_threshold_counts(mean: float, status: Status, limit: int) -> None:
     result = resources({"cpu_usage_percent": [mean] * 3, "memory_usage_percent": [1.0]}).check()
     assert result.status is status
-    assert result.message == f"cpu_usage_percent was {mean} on average over the last 60 s (limit {limit})"
+    assert result.message == f"CPU was {mean} % on average over the last 60 s (limit {limit} %)"
 
 
 def test_full_swap_counts_where_there_is_swap() -> None:
@@ -172,7 +172,7 @@ def test_full_swap_counts_where_there_is_swap() -> None:
 
 def test_resources_nobody_measured_are_unknown() -> None:
     result = resources({"memory_usage_percent": [1.0]}).check()
-    assert (result.status, result.message) == (Status.UNKNOWN, "no cpu_usage_percent in the last 60 s")
+    assert (result.status, result.message) == (Status.UNKNOWN, "no value of CPU in the last 60 s")
 
 
 def test_resources_of_a_store_that_fails_are_unknown() -> None:

@@ -1,9 +1,14 @@
--- Question: the newest sample of each series among those of the last minutes in the hot table.
--- Parameters: seconds (how far before the newest sample to look).
--- Columns: sid, ts (microseconds since 1970), value.
+-- Question: the newest sample of each series, as far as a month back: from hours, then minutes, then raw samples, as far
+--   as roll-up has come.
+-- Columns: sid, ts (microseconds since 1970), value (unit of the metric); by time.
 -- Minimum version: DuckDB 1.5. Source: design of the store.
-SELECT sid, epoch_us(max(ts)) AS ts, arg_max(value, (ts, value)) AS value
-FROM hot
-WHERE ts >= (SELECT max(ts) FROM hot) - to_seconds($seconds)
+SELECT sid, epoch_us(max(last_ts)) AS ts, arg_max(last, (last_ts, last)) AS value
+FROM (
+    SELECT sid, last, last_ts FROM roll_1h WHERE ts >= (SELECT max(ts) FROM roll_1h) - INTERVAL 31 DAYS
+    UNION ALL
+    SELECT sid, last, last_ts FROM roll_1m WHERE ts >= (SELECT ts FROM watermark WHERE name = 'rolled_1h')
+    UNION ALL
+    SELECT sid, value, ts FROM hot WHERE ts >= (SELECT ts FROM watermark WHERE name = 'rolled_1m')
+)
 GROUP BY sid
 ORDER BY ts

@@ -1,0 +1,62 @@
+"""Who may reach this process: the address it listens on, and the host names that requests may carry."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from perf.errors import SettingsError
+
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+ANY = "*"
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only this machine reaches *address*."""
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"
+
+
+def answered(address: str, *, insecure: bool) -> tuple[str, ...]:
+    """Host names to answer to when listening on *address*; any when *insecure* says that everybody may see everything.
+
+    Raises: SettingsError for an address that others reach: there is no sign-in.
+    """
+    if insecure:
+        return (ANY,)
+    if not is_loopback(address):
+        raise SettingsError(
+            f"refusing to listen on {address or 'every address'}: others reach it, and there is no sign-in. "
+            "Listen on 127.0.0.1, or set PERF_INSECURE=1 if everybody who reaches it may see everything"
+        )
+    return LOOPBACK
+
+
+class KnownHosts:
+    """Refuses requests for another host name: a page elsewhere must not reach a loopback port through its own DNS name."""
+
+    def __init__(self, app: ASGIApp, hosts: Iterable[str] = LOOPBACK) -> None:
+        self._app = app
+        self._hosts = frozenset(hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on what is meant for this host; answer 421 to the rest (websockets are closed)."""
+        if scope["type"] == "lifespan" or ANY in self._hosts or _host(scope) in self._hosts:
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            headers = [(b"content-type", b"text/plain; charset=utf-8")]
+            await send({"type": "http.response.start", "status": 421, "headers": headers})
+            await send({"type": "http.response.body", "body": b"unknown host name\n"})
+
+
+def _host(scope: Scope) -> str:
+    value = next((value for name, value in scope["headers"] if name == b"host"), b"").decode("latin-1")
+    if value.startswith("["):
+        return value.partition("]")[0] + "]"
+    return value.partition(":")[0].lower()

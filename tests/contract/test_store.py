@@ -1,0 +1,421 @@
+"""What every store promises, asked of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from perf.clock import ManualClock
+from perf.errors import QueryError, StoreClosed, StoreError
+from perf.model import (
+    Across,
+    Aggregate,
+    Change,
+    Kind,
+    Labels,
+    Level,
+    Metric,
+    RangeQuery,
+    RowOrder,
+    RowsQuery,
+    Sample,
+    Selector,
+    Window,
+)
+from perf.plugins import STORES, resolve
+from perf.ports import MetricStore
+from perf.settings import Retention, StoreSettings
+
+T0 = 1_700_006_400.0  # a multiple of a day: 2023-11-15
+CPU = Metric("cpu_percent", Kind.GAUGE, "%", "How busy")
+SENT = Metric("sent_bytes_total", Kind.COUNTER, "By")
+DAY = 86_400.0
+
+Opener = Callable[[StoreSettings], MetricStore]
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(T0)
+
+
+@pytest.fixture(params=sorted(STORES))
+def opened(request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock) -> Iterator[Opener]:
+    stores: list[MetricStore] = []
+
+    def open_(settings: StoreSettings) -> MetricStore:
+        path = tmp_path / f"{len(stores)}.duckdb"
+        chosen = msgspec.structs.replace(settings, path=str(path))
+        stores.append(resolve("store", request.param, STORES)(chosen, clock))
+        return stores[-1]
+
+    yield open_
+    for store in stores:
+        store.close()
+
+
+@pytest.fixture
+def store(opened: Opener) -> MetricStore:
+    return opened(StoreSettings())
+
+
+def cpu(ts: float, value: float, core: str = "0") -> Sample:
+    return Sample(T0 + ts, CPU, (("core", core),), value)
+
+
+def sent(ts: float, value: float, device: str = "eth0") -> Sample:
+    return Sample(T0 + ts, SENT, (("device", device),), value)
+
+
+def ask(
+    store: MetricStore,
+    metric: Metric,
+    start: float,
+    end: float,
+    *,
+    step: float = 10.0,
+    aggregate: Aggregate | None = None,
+    across: Across | None = None,
+    by: tuple[str, ...] = (),
+    labels: Labels = (),
+) -> list[tuple[Labels, dict[float, float]]]:
+    """Labels and {seconds after T0: value} of every series."""
+    query = RangeQuery(
+        selector=Selector(metric.name, labels),
+        window=Window(T0 + start, T0 + end),
+        step=step,
+        aggregate=aggregate,
+        across=across,
+        by=by,
+    )
+    return [
+        (series.labels, dict(zip((series.ts - T0).tolist(), series.values.tolist(), strict=True)))
+        for series in store.read(query)
+    ]
+
+
+def settle(store: MetricStore, clock: ManualClock, seconds: float, turn: float = 6 * 3600.0) -> None:
+    """Let *seconds* pass with upkeep now and then, until nothing more is due."""
+    end = clock.now() + seconds
+    while clock.now() < end:
+        clock.move(min(turn, end - clock.now()))
+        for _ in range(3):
+            store.maintain(clock.now())
+
+
+def test_window_is_half_open(store: MetricStore) -> None:
+    store.append([cpu(0, 1), cpu(5, 2), cpu(10, 4)])
+    assert ask(store, CPU, 0, 10, step=100) == [((("core", "0"),), {0.0: 1.5})]
+
+
+def test_steps_are_aligned_to_the_epoch_and_absent_when_empty(store: MetricStore) -> None:
+    store.append([cpu(3, 1), cpu(19, 2), cpu(41, 3)])
+    assert ask(store, CPU, 3, 50, step=10) == [((("core", "0"),), {0.0: 1.0, 10.0: 2.0, 40.0: 3.0})]
+
+
+def test_times_are_kept_to_the_microsecond(store: MetricStore) -> None:
+    store.append([cpu(0.1234564, 1)])
+    rows = store.rows(RowsQuery(window=Window(T0, T0 + 1)))
+    assert rows.ts.tolist() == [T0 + 0.123456]
+
+
+@pytest.mark.parametrize(
+    ("aggregate", "expected"),
+    [
+        (Aggregate.AVG, 4.0),
+        (Aggregate.MIN, 1.0),
+        (Aggregate.MAX, 8.0),
+        (Aggregate.SUM, 12.0),
+        (Aggregate.LAST, 3.0),
+        (Aggregate.COUNT, 3.0),
+    ],
+)
+def test_aggregates_of_one_step(store: MetricStore, aggregate: Aggregate, expected: float) -> None:
+    store.append([cpu(1, 1), cpu(2, 8), cpu(3, 3)])
+    (series,) = store.read(
+        RangeQuery(selector=Selector(CPU.name), window=Window(T0, T0 + 10), step=10, aggregate=aggregate)
+    )
+    assert (series.values.tolist(), series.low.tolist(), series.high.tolist()) == ([expected], [1.0], [8.0])
+
+
+def test_gauges_answer_averages_and_counters_rates(store: MetricStore) -> None:
+    store.append([cpu(0, 1), sent(0, 0), sent(10, 50)])
+    window = Window(T0, T0 + 20)
+    (gauge,) = store.read(RangeQuery(selector=Selector(CPU.name), window=window, step=20))
+    (counter,) = store.read(RangeQuery(selector=Selector(SENT.name), window=window, step=20))
+    assert (gauge.aggregate, counter.aggregate) == (Aggregate.AVG, Aggregate.RATE)
+    assert counter.values.tolist() == counter.low.tolist() == counter.high.tolist() == [5.0]
+
+
+def test_rate_counts_the_new_value_after_a_reset(store: MetricStore) -> None:
+    store.append([sent(0, 100), sent(10, 130), sent(20, 20), sent(30, 40)])
+    assert ask(store, SENT, 0, 40, step=40) == [((("device", "eth0"),), {0.0: (30 + 20 + 20) / 30})]
+
+
+def test_rate_counts_the_pair_that_straddles_the_start(store: MetricStore) -> None:
+    store.append([sent(-5, 0), sent(5, 20), sent(10, 30)])
+    assert ask(store, SENT, 0, 20, step=10) == [((("device", "eth0"),), {0.0: 2.0, 10.0: 2.0})]
+
+
+def test_rate_gives_nothing_across_a_gap(store: MetricStore) -> None:
+    store.append([sent(0, 0), sent(10, 10), sent(311, 1000), sent(321, 1020)])
+    assert ask(store, SENT, 0, 400, step=10) == [((("device", "eth0"),), {10.0: 1.0, 320.0: 2.0})]
+
+
+def test_rate_pairs_reach_over_five_minutes_exactly(store: MetricStore) -> None:
+    store.append([sent(0, 0), sent(300, 600)])
+    assert ask(store, SENT, 0, 400, step=10) == [((("device", "eth0"),), {300.0: 2.0})]
+
+
+@pytest.mark.parametrize(
+    ("across", "expected"),
+    [
+        (Across.SUM, {0.0: 30.0, 10.0: 5.0}),
+        (Across.AVG, {0.0: 15.0, 10.0: 5.0}),
+        (Across.MIN, {0.0: 10.0, 10.0: 5.0}),
+        (Across.MAX, {0.0: 20.0, 10.0: 5.0}),
+    ],
+)
+def test_a_series_without_a_sample_takes_no_part_in_a_step(
+    store: MetricStore, across: Across, expected: dict[float, float]
+) -> None:
+    store.append([cpu(1, 10, "0"), cpu(2, 20, "1"), cpu(12, 5, "1")])
+    assert ask(store, CPU, 0, 20, across=across) == [((), expected)]
+
+
+def test_labels_in_by_keep_groups_apart(store: MetricStore) -> None:
+    def disk(device: str, way: str, value: float) -> Sample:
+        return Sample(T0, CPU, (("device", device), ("way", way)), value)
+
+    store.append([disk("b", "in", 1), disk("a", "in", 2), disk("a", "out", 4)])
+    assert ask(store, CPU, 0, 10, across=Across.SUM, by=("device",)) == [
+        ((("device", "a"),), {0.0: 6.0}),
+        ((("device", "b"),), {0.0: 1.0}),
+    ]
+
+
+def test_selector_labels_must_match(store: MetricStore) -> None:
+    store.append([cpu(0, 1, "0"), cpu(0, 2, "1")])
+    assert ask(store, CPU, 0, 10, labels=(("core", "1"),)) == [((("core", "1"),), {0.0: 2.0})]
+
+
+def test_unknown_metric_has_no_series(store: MetricStore) -> None:
+    assert ask(store, CPU, 0, 10) == []
+
+
+def test_series_without_samples_in_the_window_is_absent(store: MetricStore) -> None:
+    store.append([cpu(0, 1, "0"), cpu(100, 2, "1")])
+    assert ask(store, CPU, 0, 10) == [((("core", "0"),), {0.0: 1.0})]
+
+
+@pytest.mark.parametrize("step", [0.0, -1.0, float("nan"), float("inf"), 1e-9])
+def test_step_must_be_a_positive_duration(store: MetricStore, step: float) -> None:
+    store.append([cpu(0, 1)])
+    with pytest.raises(QueryError):
+        ask(store, CPU, 0, 10, step=step)
+
+
+def test_of_two_samples_of_one_time_both_count_and_the_larger_is_last(store: MetricStore) -> None:
+    store.append([cpu(0, 7), cpu(0, 3)])
+    assert ask(store, CPU, 0, 10, aggregate=Aggregate.COUNT) == [((("core", "0"),), {0.0: 2.0})]
+    assert ask(store, CPU, 0, 10, aggregate=Aggregate.LAST) == [((("core", "0"),), {0.0: 7.0})]
+
+
+@pytest.mark.parametrize(("step", "level"), [(59, Level.RAW), (60, Level.MINUTE), (90, Level.RAW), (7200, Level.HOUR)])
+def test_coarsest_level_that_divides_the_step_answers(store: MetricStore, step: float, level: Level) -> None:
+    store.append([cpu(0, 1)])
+    (series,) = store.read(RangeQuery(selector=Selector(CPU.name), window=Window(T0, T0 + 7200), step=step))
+    assert (series.level, series.step) == (level, step)
+
+
+def test_question_beyond_raw_retention_is_answered_from_minutes_with_a_coarser_step(
+    opened: Opener, clock: ManualClock
+) -> None:
+    store = opened(StoreSettings(seal_every=3600.0, retention=Retention(raw=DAY)))
+    store.append([cpu(0, 1), cpu(30, 3), cpu(60, 5)])
+    settle(store, clock, 2 * DAY)
+    (series,) = store.read(RangeQuery(selector=Selector(CPU.name), window=Window(T0, T0 + 300), step=25))
+    assert (series.level, series.step, series.ts.tolist(), series.values.tolist()) == (
+        Level.MINUTE,
+        60.0,
+        [T0, T0 + 60],
+        [2.0, 5.0],
+    )
+    assert len(store.rows(RowsQuery(window=Window(T0, T0 + 300))).ts) == 0
+
+
+def test_question_beyond_minute_retention_is_answered_from_hours(opened: Opener, clock: ManualClock) -> None:
+    store = opened(StoreSettings(seal_every=3600.0, retention=Retention(raw=DAY, minute=2 * DAY)))
+    store.append([cpu(0, 1), cpu(1800, 3), cpu(3600, 5)])
+    settle(store, clock, 5 * DAY)
+    (series,) = store.read(RangeQuery(selector=Selector(CPU.name), window=Window(T0, T0 + 7200), step=25))
+    assert (series.level, series.step, series.values.tolist()) == (Level.HOUR, 3600.0, [2.0, 5.0])
+
+
+def test_hours_expire_too(opened: Opener, clock: ManualClock) -> None:
+    store = opened(StoreSettings(seal_every=3600.0, retention=Retention(raw=DAY, minute=DAY, hour=2 * DAY)))
+    store.append([cpu(0, 1)])
+    settle(store, clock, 5 * DAY)
+    assert ask(store, CPU, 0, 7200, step=3600) == []
+    assert [level.rows for level in store.usage().levels] == [0, 0, 0]
+
+
+def test_late_samples_are_counted_once_at_every_level(store: MetricStore, clock: ManualClock) -> None:
+    store.append([cpu(0, 1), cpu(3601, 7)])
+    settle(store, clock, 7300)
+    store.append([cpu(30, 5), cpu(10, 3)])
+    settle(store, clock, DAY)
+    for step in (30, 60, 3600, 7200):
+        ((_, counts),) = ask(store, CPU, 0, 7200, step=step, aggregate=Aggregate.COUNT)
+        ((_, sums),) = ask(store, CPU, 0, 7200, step=step, aggregate=Aggregate.SUM)
+        assert (sum(counts.values()), sum(sums.values())) == (4.0, 16.0), step
+    assert ask(store, CPU, 0, 3600, step=3600, aggregate=Aggregate.LAST)[0][1] == {0.0: 5.0}
+
+
+def test_brief_jump_of_the_clock_deletes_nothing(store: MetricStore, clock: ManualClock) -> None:
+    store.append([cpu(0, 1)])
+    store.maintain(clock.now())
+    clock.jump(400 * DAY)
+    store.maintain(clock.now())
+    assert "clock" in " ".join(store.usage().problems)
+    clock.jump(-400 * DAY)
+    clock.move(60)
+    store.append([cpu(60, 3)])
+    store.maintain(clock.now())
+    assert ask(store, CPU, 0, 120, step=10) == [((("core", "0"),), {0.0: 1.0, 60.0: 3.0})]
+    assert store.usage().problems == ()
+
+
+def test_clock_that_goes_back_loses_and_doubles_nothing(store: MetricStore, clock: ManualClock) -> None:
+    store.append([cpu(second, 1) for second in range(0, 7200, 60)])
+    settle(store, clock, 7200, turn=600)
+    clock.jump(-3600)
+    store.append([cpu(second + 30, 1) for second in range(3600, 7200, 60)])
+    settle(store, clock, 8 * 3600, turn=600)
+    for step in (30, 60, 3600):
+        ((_, counts),) = ask(store, CPU, 0, 7200, step=step, aggregate=Aggregate.COUNT)
+        assert sum(counts.values()) == 180.0, step
+
+
+def test_first_kind_and_unit_of_a_metric_stay(store: MetricStore) -> None:
+    store.append([cpu(0, 1)])
+    store.append([Sample(T0 + 1, Metric(CPU.name, Kind.COUNTER, "s"), (("core", "1"),), 2.0)])
+    assert [info.metric for info in store.series()] == [CPU, CPU]
+    (problem,) = store.usage().problems
+    assert "cpu_percent" in problem
+
+
+def test_series_tells_identity_and_the_newest_sample(store: MetricStore) -> None:
+    store.append([cpu(5, 2), sent(1, 10)])
+    store.append([cpu(3, 9)])
+    first, second = store.series()
+    assert (first.metric, first.labels, first.first_seen, first.last_ts, first.last_value) == (
+        CPU,
+        (("core", "0"),),
+        T0 + 5,
+        T0 + 5,
+        2.0,
+    )
+    assert (second.metric, second.last_value) == (SENT, 10.0)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_batch_with_an_unusable_value_is_refused_whole(store: MetricStore, bad: float) -> None:
+    with pytest.raises(StoreError, match="cpu_percent"):
+        store.append([sent(0, 1), cpu(0, bad)])
+    assert store.series() == []
+
+
+def test_a_time_outside_the_calendar_is_refused(store: MetricStore) -> None:
+    with pytest.raises(StoreError, match="cpu_percent"):
+        store.append([Sample(1e15, CPU, (), 1.0)])
+
+
+def test_an_empty_batch_is_nothing(store: MetricStore) -> None:
+    store.append([])
+    assert store.series() == []
+
+
+def test_rows_page_in_time_order_newest_first(store: MetricStore) -> None:
+    store.append([cpu(second, second) for second in range(500)])
+    window = Window(T0, T0 + 500)
+    rows = store.rows(RowsQuery(window=window, limit=3, offset=100))
+    assert (rows.values.tolist(), rows.total, rows.capped) == ([399.0, 398.0, 397.0], 500, False)
+    assert rows.series[int(rows.sids[0])].metric == CPU
+    rows = store.rows(RowsQuery(window=window, limit=2, descending=False))
+    assert rows.values.tolist() == [0.0, 1.0]
+
+
+def test_rows_page_by_value_and_by_metric(store: MetricStore) -> None:
+    store.append([sent(0, 9), sent(1, 3), cpu(0, 5, "1"), cpu(0, 7, "0")])
+    window = Window(T0, T0 + 10)
+
+    def values(order: RowOrder, *, descending: bool) -> list[float]:
+        return store.rows(RowsQuery(window=window, order=order, descending=descending)).values.tolist()
+
+    assert values(RowOrder.VALUE, descending=True) == [9.0, 7.0, 5.0, 3.0]
+    assert values(RowOrder.METRIC, descending=False) == [7.0, 5.0, 9.0, 3.0]
+    assert values(RowOrder.METRIC, descending=True) == [3.0, 9.0, 5.0, 7.0]
+
+
+def test_rows_search_names_and_label_values_in_any_case(store: MetricStore) -> None:
+    store.append([cpu(0, 1), sent(0, 2, "WLAN0"), sent(0, 3, "eth0")])
+    window = Window(T0, T0 + 10)
+    assert store.rows(RowsQuery(window=window, search="CPU")).values.tolist() == [1.0]
+    assert store.rows(RowsQuery(window=window, search="wlan")).values.tolist() == [2.0]
+    assert store.rows(RowsQuery(window=window, search="core")).values.tolist() == []
+    chosen = RowsQuery(window=window, selectors=(Selector(SENT.name),), search="eth")
+    assert store.rows(chosen).values.tolist() == [3.0]
+
+
+def test_rows_are_counted_no_further_than_ten_thousand(store: MetricStore) -> None:
+    store.append([cpu(second, second) for second in range(10_001)])
+    rows = store.rows(RowsQuery(window=Window(T0, T0 + 20_000), limit=1, offset=10_000))
+    assert (rows.total, rows.capped, rows.values.tolist()) == (10_000, True, [0.0])
+
+
+@pytest.mark.parametrize(("limit", "offset"), [(0, 0), (100_001, 0), (10, -1)])
+def test_rows_refuse_a_page_out_of_range(store: MetricStore, limit: int, offset: int) -> None:
+    with pytest.raises(QueryError):
+        store.rows(RowsQuery(window=Window(T0, T0 + 1), limit=limit, offset=offset))
+
+
+def test_overrides_win_until_taken_back_and_are_audited(store: MetricStore) -> None:
+    changes = [
+        Change(ts=T0, path="thresholds.cpu_percent", value='{"warning":70}', author="ann"),
+        Change(ts=T0 + 1, path="dashboard.refresh", value="10"),
+        Change(ts=T0 + 2, path="thresholds.cpu_percent", value=None, author="bob"),
+    ]
+    for change in changes:
+        store.override(change)
+    assert store.overrides() == {"dashboard.refresh": "10"}
+    assert store.changes() == changes[::-1]
+    assert store.changes(limit=1) == [changes[2]]
+
+
+def test_usage_counts_series_rows_and_span(store: MetricStore) -> None:
+    store.append([cpu(0, 1), cpu(9, 2, "1")])
+    usage = store.usage()
+    raw = usage.levels[0]
+    assert (usage.series, raw.name, raw.rows, raw.first, raw.last) == (2, "raw", 2, T0, T0 + 9)
+
+
+def test_closed_store_says_so(store: MetricStore) -> None:
+    store.close()
+    store.close()
+    for call in (
+        lambda: store.append([cpu(0, 1)]),
+        store.series,
+        lambda: ask(store, CPU, 0, 1),
+        lambda: store.rows(RowsQuery(window=Window(0, 1))),
+        lambda: store.maintain(T0),
+        store.usage,
+        lambda: store.override(Change(ts=T0, path="a", value="1")),
+        store.overrides,
+        store.changes,
+    ):
+        with pytest.raises(StoreClosed):
+            call()

@@ -1,0 +1,248 @@
+"""Laws of answers over random samples: the stores agree, upkeep changes nothing, and small cases equal brute force."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import defaultdict
+from itertools import pairwise
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from perf.clock import ManualClock
+from perf.model import (
+    Across,
+    Aggregate,
+    Kind,
+    Metric,
+    RangeQuery,
+    RowOrder,
+    Rows,
+    RowsQuery,
+    Sample,
+    Selector,
+    Series,
+    Window,
+)
+from perf.ports import MetricStore
+from perf.settings import Retention, StoreSettings
+from perf.store.duckdb import DuckDBStore
+from perf.store.memory import MemoryStore
+
+T0 = 1_700_006_400.0
+GAUGE = Metric("load", Kind.GAUGE)
+COUNTER = Metric("sent_total", Kind.COUNTER)
+SETTINGS = StoreSettings(seal_every=3600.0, retention=Retention(raw=86_400.0, minute=5 * 86_400.0))
+
+# Integers divided by eight sum exactly in any order, so that answers can be compared to the last bit.
+values = st.integers(0, 4000).map(lambda number: number / 8)
+times = st.one_of(st.integers(0, 400), st.integers(0, 20_000), st.integers(-3 * 3600, 3 * 86_400))
+samples = st.builds(
+    lambda ts, metric, label, value: Sample(T0 + ts, metric, (("a", label[0]), ("b", label[1])), value),
+    times,
+    st.sampled_from([GAUGE, COUNTER]),
+    st.sampled_from(["xx", "xy", "yx"]),
+    values,
+)
+batches = st.lists(st.lists(samples, min_size=1, max_size=25), min_size=1, max_size=6)
+steps = st.sampled_from([1.0, 7.0, 30.0, 60.0, 90.0, 300.0, 3600.0, 7200.0])
+
+
+@st.composite
+def queries(draw: st.DrawFn) -> RangeQuery:
+    start = draw(st.integers(-4 * 3600, 86_400))
+    return RangeQuery(
+        selector=Selector(draw(st.sampled_from(["load", "sent_total"])), draw(st.sampled_from([(), (("a", "x"),)]))),
+        window=Window(T0 + start, T0 + start + draw(st.sampled_from([10, 61, 3600, 5000, 4 * 86_400]))),
+        step=draw(steps),
+        aggregate=draw(st.sampled_from([None, *Aggregate])),
+        across=draw(st.sampled_from([None, *Across])),
+        by=draw(st.sampled_from([(), ("a",), ("b",)])),
+    )
+
+
+pages = st.builds(
+    RowsQuery,
+    window=st.just(Window(T0 - 4 * 3600, T0 + 4 * 86_400)),
+    selectors=st.sampled_from([(), (Selector("load"),), (Selector("load", (("a", "x"),)), Selector("sent_total"))]),
+    search=st.sampled_from(["", "LOAD", "y"]),
+    order=st.sampled_from(list(RowOrder)),
+    descending=st.booleans(),
+    limit=st.integers(1, 30),
+    offset=st.integers(0, 40),
+)
+
+
+class Pair:
+    """Both stores, fed and kept alike."""
+
+    def __init__(self, folder: str) -> None:
+        self.clock = ManualClock(T0)
+        chosen = msgspec.structs.replace(SETTINGS, path=str(Path(folder) / "perf.duckdb"))
+        self.file = DuckDBStore(chosen, self.clock)
+        self.memory = MemoryStore(SETTINGS, self.clock)
+        self.stores: tuple[MetricStore, ...] = (self.file, self.memory)
+
+    def append(self, batch: list[Sample]) -> None:
+        for store in self.stores:
+            store.append(batch)
+
+    def move(self, seconds: float) -> None:
+        self.clock.move(seconds)
+        for _ in range(4):  # large upkeep is done in slices
+            for store in self.stores:
+                store.maintain(self.clock.now())
+
+    def close(self) -> None:
+        for store in self.stores:
+            store.close()
+
+
+def shown(found: list[Series]) -> list[object]:
+    return [
+        (
+            series.metric,
+            series.labels,
+            series.aggregate,
+            series.step,
+            series.level,
+            series.ts.tolist(),
+            *(pytest.approx(column.tolist(), rel=1e-12) for column in (series.values, series.low, series.high)),
+        )
+        for series in found
+    ]
+
+
+def plain(found: list[Series]) -> list[object]:
+    return [
+        (
+            series.metric,
+            series.labels,
+            series.aggregate,
+            series.step,
+            series.level,
+            series.ts.tolist(),
+            series.values.tolist(),
+            series.low.tolist(),
+            series.high.tolist(),
+        )
+        for series in found
+    ]
+
+
+def page(found: Rows) -> object:
+    return found.ts.tolist(), found.sids.tolist(), found.values.tolist(), found.series, found.total, found.capped
+
+
+@settings(max_examples=60, deadline=None)
+@given(batches, st.lists(st.integers(0, 30_000), min_size=6, max_size=6), st.lists(queries(), max_size=8), pages)
+def test_stores_agree_whatever_is_late_repeated_or_reset(
+    given_batches: list[list[Sample]], pauses: list[int], asked: list[RangeQuery], asked_page: RowsQuery
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        pair = Pair(folder)
+        try:
+            for batch, pause in zip(given_batches, pauses, strict=False):
+                pair.append(batch)
+                pair.move(pause)
+            for query in asked:
+                assert plain(pair.file.read(query)) == shown(pair.memory.read(query)), query
+            assert page(pair.file.rows(asked_page)) == page(pair.memory.rows(asked_page))
+            assert pair.file.series() == pair.memory.series()
+        finally:
+            pair.close()
+
+
+@settings(max_examples=40, deadline=None)
+@given(batches, st.integers(0, 12), st.lists(queries(), min_size=1, max_size=6))
+def test_upkeep_and_reopening_change_no_answer(
+    given_batches: list[list[Sample]], hours: int, asked: list[RangeQuery]
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        clock = ManualClock(T0)
+        chosen = StoreSettings(path=str(Path(folder) / "perf.duckdb"), seal_every=3600.0)
+        store = DuckDBStore(chosen, clock)
+        try:
+            for batch in given_batches:
+                store.append(batch)
+            before = [shown(store.read(query)) for query in asked]
+            for _ in range(hours):
+                clock.move(3 * 3600)
+                store.maintain(clock.now())
+                assert [plain(store.read(query)) for query in asked] == before
+            store.close()
+            store = DuckDBStore(chosen, clock)
+            assert [plain(store.read(query)) for query in asked] == before
+        finally:
+            store.close()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(samples, min_size=1, max_size=60), st.sampled_from([1.0, 7.0, 30.0, 90.0]), st.integers(-3600, 20_000))
+def test_raw_answers_equal_brute_force(given_samples: list[Sample], step: float, start: int) -> None:
+    window = Window(T0 + start, T0 + start + 5000)
+    store = MemoryStore(SETTINGS, ManualClock(T0))
+    store.append(given_samples)
+    mean = RangeQuery(selector=Selector("load"), window=window, step=step)
+    rate = RangeQuery(selector=Selector("sent_total"), window=window, step=step)
+    assert {(s.labels, t): v for s in store.read(mean) for t, v in zip(s.ts, s.values, strict=True)} == pytest.approx(
+        _means(given_samples, window, step)
+    )
+    assert {(s.labels, t): v for s in store.read(rate) for t, v in zip(s.ts, s.values, strict=True)} == pytest.approx(
+        _rates(given_samples, window, step)
+    )
+
+
+def _means(given_samples: list[Sample], window: Window, step: float) -> dict[object, float]:
+    inside: dict[object, list[float]] = defaultdict(list)
+    for sample in given_samples:
+        if sample.metric is GAUGE and window.start <= sample.ts < window.end:
+            inside[sample.labels, sample.ts // step * step].append(sample.value)
+    return {key: sum(numbers) / len(numbers) for key, numbers in inside.items()}
+
+
+def _rates(given_samples: list[Sample], window: Window, step: float) -> dict[object, float]:
+    increases: dict[object, float] = defaultdict(float)
+    seconds: dict[object, float] = defaultdict(float)
+    for labels in {sample.labels for sample in given_samples}:
+        points = sorted((s.ts, s.value) for s in given_samples if s.metric is COUNTER and s.labels == labels)
+        for (before_ts, before), (ts, value) in pairwise(points):
+            if ts - before_ts <= 300 and window.start <= ts < window.end:
+                key = (labels, ts // step * step)
+                increases[key] += value - before if value >= before else value
+                seconds[key] += ts - before_ts
+    return {key: increases[key] / seconds[key] for key in increases if seconds[key]}
+
+
+@settings(max_examples=25, deadline=None)
+@given(batches, st.sampled_from([Aggregate.MIN, Aggregate.MAX, Aggregate.SUM, Aggregate.COUNT, Aggregate.LAST]))
+def test_levels_agree_where_the_step_is_a_multiple(given_batches: list[list[Sample]], aggregate: Aggregate) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        pair = Pair(folder)
+        try:
+            for batch in given_batches:
+                pair.append(batch)
+                pair.clock.move(20)
+                pair.file.maintain(pair.clock.now())
+            window = Window(T0, T0 + 7200)
+
+            def asked(step: float) -> dict[object, list[float]]:
+                query = RangeQuery(selector=Selector("load"), window=window, step=step, aggregate=aggregate)
+                return {s.labels: s.values.tolist() for s in pair.file.read(query)}
+
+            whole = {
+                Aggregate.MIN: min,
+                Aggregate.MAX: max,
+                Aggregate.SUM: sum,
+                Aggregate.COUNT: sum,
+                Aggregate.LAST: lambda numbers: numbers[-1],
+            }[aggregate]
+            for fine in (30.0, 60.0, 3600.0):
+                assert {key: whole(numbers) for key, numbers in asked(fine).items()} == {
+                    key: numbers[0] for key, numbers in asked(7200.0).items()
+                }
+        finally:
+            pair.close()
