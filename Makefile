@@ -39,7 +39,7 @@ lock: $(VENV)/.dev ## Renew requirements.lock with the newest versions that fit
 	@$(PY) -m tools.lock
 
 clean: ## Remove the environment and all caches; recorded data stay
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .grimp_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # An environment whose Python has been uninstalled is removed here, and so made anew by what needs it.

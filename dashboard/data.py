@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-import functools
-import json
 from collections.abc import Sequence
 from importlib import metadata
 
 import msgspec
 import streamlit as st
 
+from dashboard import state
 from perf import default, settings
 from perf.health import Health
-from perf.model import Beat, Change, Level, RowOrder, Rows, RowsQuery, Selector, Series, SeriesInfo, StoreUsage, Threshold, Window
-from perf.model import WriterStats
+from perf.model import (
+    Beat,
+    Change,
+    Level,
+    Rows,
+    RowsQuery,
+    Series,
+    SeriesInfo,
+    StoreUsage,
+    Threshold,
+    Window,
+    WriterStats,
+)
 from perf.runtime import Runtime
 from perf.sources.sampler import SourceState
 from perf.views import series, summary, thresholds
@@ -25,12 +35,13 @@ WEEK = 604_800.0
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
-    """One setting in force: key, value as text, its environment variable, and whether it differs from the default."""
+    """One setting in force: key, value as JSON, its variable, whether it differs from the default, and what it means."""
 
     key: str
     value: str
     variable: str
     changed: bool
+    meaning: str
 
 
 def runtime() -> Runtime:
@@ -41,6 +52,11 @@ def runtime() -> Runtime:
 def now() -> float:
     """Unix seconds, by the runtime's clock."""
     return runtime().clock.now()
+
+
+def clock_time(ts: float, zone: str, *, seconds: bool = False) -> str:
+    """Unix seconds as a time of day in *zone*, with the date unless it is today's."""
+    return state.clock_time(ts, zone, now(), seconds=seconds)
 
 
 def age() -> float | None:
@@ -119,19 +135,8 @@ def by_hour(metric: str) -> Series | None:
 
 
 @st.cache_data(ttl=5.0, max_entries=50, show_spinner=False)
-def samples(
-    metrics: tuple[str, ...], window: Window, search: str, order: RowOrder, descending: bool, limit: int, offset: int
-) -> Rows:
+def samples(query: RowsQuery) -> Rows:
     """One page of raw samples."""
-    query = RowsQuery(
-        window=window,
-        selectors=tuple(Selector(metric) for metric in metrics),
-        search=search,
-        order=order,
-        descending=descending,
-        limit=limit,
-        offset=offset,
-    )
     return runtime().store.rows(query)
 
 
@@ -159,13 +164,10 @@ def sources() -> Sequence[SourceState]:
 
 def options() -> list[Setting]:
     """Every setting in force."""
-    loaded = msgspec.to_builtins(runtime().settings)
-    found = []
-    for key, variable, standard, _ in settings.describe():
-        value = functools.reduce(lambda tree, part: tree[part], key.split("."), loaded)
-        text = json.dumps(value)
-        found.append(Setting(key=key, value=text, variable=variable, changed=json.loads(standard) != value))
-    return found
+    return [
+        Setting(key=one.key, value=value, variable=one.variable, changed=value != one.default, meaning=one.meaning)
+        for one, value in settings.in_force(runtime().settings)
+    ]
 
 
 def retention() -> list[tuple[Level, float]]:

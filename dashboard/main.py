@@ -13,7 +13,12 @@ st.logo(style.LOGO, size="large")
 sections: dict[str, list[st.Page]] = {}
 for item in nav.ENTRIES:
     page = st.Page(
-        item.source, title=item.title, icon=item.icon, url_path=item.path, default=item is nav.ENTRIES[0], help=item.help
+        item.source,
+        title=item.title,
+        icon=item.icon,
+        url_path=item.path,
+        default=item is nav.ENTRIES[0],
+        help=item.help,
     )
     sections.setdefault(item.section, []).append(page)
 chosen = st.navigation(sections)

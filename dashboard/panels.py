@@ -5,7 +5,7 @@ from __future__ import annotations
 from dashboard import data, ui
 from dashboard.components.live import Line, Tile, View, live_chart, live_strip, live_tiles
 from dashboard.components.live import Threshold as Limit
-from dashboard.state import State, clock_time, lasted
+from dashboard.state import State, lasted
 from dashboard.theme import LOOKS
 from dashboard.units import show
 from perf.health import Health
@@ -173,7 +173,9 @@ def growth() -> str:
     rate = stats.stored / elapsed
     raw = next(seconds for level, seconds in data.retention() if level is Level.RAW)
     size = rate * raw * BYTES_PER_SAMPLE
-    return f"{rate:.0f} samples/s; raw samples will level off near {show(size, 'By')} (now {show(found.file_bytes, 'By')})"
+    return (
+        f"{rate:.0f} samples/s; raw samples will level off near {show(size, 'By')} (now {show(found.file_bytes, 'By')})"
+    )
 
 
 def overhead(state: State) -> None:
@@ -228,8 +230,3 @@ def _now() -> str:
             word = _WORDS[metric] if metric != "disk_usage_percent" else "the fullest disk"
             parts.append(f"{word} {show(max(values), '%')}")
     return f"{', '.join(parts)}." if parts else ""
-
-
-def since(ts: float, zone: str) -> str:
-    """A moment and how long ago it was."""
-    return f"{clock_time(ts, zone)} ({lasted(max(0.0, data.now() - ts))} ago)"

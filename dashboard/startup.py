@@ -77,7 +77,7 @@ def _warm() -> None:
     import pandas  # noqa: F401, ICN001
     import plotly.graph_objects  # noqa: F401
     import pyarrow  # noqa: F401, ICN001
-    import streamlit.dataframe_util  # noqa: F401
+    import streamlit.dataframe_util
     import streamlit.elements.plotly_chart  # noqa: F401
 
     from dashboard import charts, data, tables, ui  # noqa: F401

@@ -10,9 +10,26 @@ import msgspec
 from perf.model import Window
 from perf.timerange import step_for
 
-RANGES = {"5m": 300.0, "15m": 900.0, "1h": 3_600.0, "3h": 10_800.0, "24h": 86_400.0, "7d": 604_800.0, "30d": 2_592_000.0}
+RANGES = {
+    "5m": 300.0,
+    "15m": 900.0,
+    "1h": 3_600.0,
+    "3h": 10_800.0,
+    "24h": 86_400.0,
+    "7d": 604_800.0,
+    "30d": 2_592_000.0,
+}
 CUSTOM = "custom"
-LABELS = {"5m": "5 m", "15m": "15 m", "1h": "1 h", "3h": "3 h", "24h": "24 h", "7d": "7 d", "30d": "30 d", CUSTOM: "custom"}
+LABELS = {
+    "5m": "5 m",
+    "15m": "15 m",
+    "1h": "1 h",
+    "3h": "3 h",
+    "24h": "24 h",
+    "7d": "7 d",
+    "30d": "30 d",
+    CUSTOM: "custom",
+}
 COMPARE = {
     "none": "no comparison",
     "previous": "vs previous period",
@@ -75,11 +92,12 @@ def zone_named(name: str | None) -> str:
         return "UTC"
 
 
-def clock_time(ts: float, zone: str, *, seconds: bool = False) -> str:
-    """Unix seconds as a time of day in *zone*, with the date unless it is today's."""
-    moment = datetime.fromtimestamp(ts, ZoneInfo(zone))
+def clock_time(ts: float, zone: str, now: float, *, seconds: bool = False) -> str:
+    """Unix seconds as a time of day in *zone*, with the date unless it is that of *now* (Unix seconds)."""
+    place = ZoneInfo(zone)
+    moment = datetime.fromtimestamp(ts, place)
     form = "%H:%M:%S" if seconds else "%H:%M"
-    today = datetime.now(ZoneInfo(zone)).date()
+    today = datetime.fromtimestamp(now, place).date()
     return moment.strftime(form if moment.date() == today else f"%Y-%m-%d {form}")
 
 

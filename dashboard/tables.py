@@ -13,10 +13,10 @@ import streamlit as st
 
 from dashboard import data
 from dashboard.data import Setting
-from dashboard.state import POINTS, State, clock_time, lasted
+from dashboard.state import POINTS, State, lasted
 from dashboard.theme import LOOKS
 from dashboard.units import NOTHING, exact, show
-from perf.model import Change, Labels, LevelUsage, ProbeResult, RowOrder, Rows, Status, Window
+from perf.model import Change, Labels, LevelUsage, ProbeResult, RowOrder, Rows, RowsQuery, Selector, Status, Window
 from perf.sources.sampler import SourceState
 from perf.timerange import rfc3339
 
@@ -50,7 +50,16 @@ def samples(state: State, window: Window, metrics: tuple[str, ...]) -> None:
         place = st.container(horizontal=True, gap="small", width="content")
     order, descending = _ORDERS[str(ordered)]
     page = int(st.session_state.get("page") or 1)
-    found = data.samples(metrics, window, search or "", order, descending, PAGE_ROWS, (page - 1) * PAGE_ROWS)
+    query = RowsQuery(
+        window=window,
+        selectors=tuple(Selector(metric) for metric in metrics),
+        search=search or "",
+        order=order,
+        descending=descending,
+        limit=PAGE_ROWS,
+        offset=(page - 1) * PAGE_ROWS,
+    )
+    found = data.samples(query)
     with place:
         _downloads(metrics, window, search or "", state.zone)
     if not found.total:
@@ -97,7 +106,7 @@ def probes(results: Sequence[ProbeResult], zone: str) -> None:
             "Check": result.name,
             "Says": result.message,
             "Took": show(result.seconds, "s"),
-            "Checked": clock_time(result.ts, zone, seconds=True),
+            "Checked": data.clock_time(result.ts, zone, seconds=True),
         }
         for result in results
     ]
@@ -121,9 +130,7 @@ def disks() -> None:
         }
     )
     used = st.column_config.ProgressColumn("Used", min_value=0.0, max_value=100.0, format="%.1f %%")
-    st.dataframe(
-        frame, hide_index=True, column_config={"Used": used}, height="content", alt="Disks"
-    )
+    st.dataframe(frame, hide_index=True, column_config={"Used": used}, height="content", alt="Disks")
 
 
 def loops() -> None:
@@ -144,10 +151,12 @@ def sources(found: Sequence[SourceState], zone: str) -> None:
     """What is read, how often, what it costs, and what is wrong with it."""
     rows = [
         {
-            "State": f"{LOOKS[Status.DEGRADED].shape} failing" if source.failure else f"{LOOKS[Status.HEALTHY].shape} ok",
+            "State": f"{LOOKS[Status.DEGRADED].shape} failing"
+            if source.failure
+            else f"{LOOKS[Status.HEALTHY].shape} ok",
             "Source": source.name,
             "Every": show(source.interval, "s"),
-            "Last": NOTHING if source.last is None else clock_time(source.last, zone, seconds=True),
+            "Last": NOTHING if source.last is None else data.clock_time(source.last, zone, seconds=True),
             "Took": show(source.seconds, "s"),
             "Errors": source.errors,
             "Says": source.failure or "",
@@ -181,6 +190,7 @@ def options(found: Sequence[Setting]) -> None:
         {
             "Setting": option.key,
             "Value": option.value,
+            "Means": option.meaning,
             "Set": "changed" if option.changed else "default",
             "Variable": option.variable,
         }
@@ -195,8 +205,8 @@ def levels(found: Sequence[LevelUsage], zone: str) -> None:
         {
             "Level": level.name,
             "Rows": f"{level.rows:,}",
-            "From": NOTHING if level.first is None else clock_time(level.first, zone),
-            "To": NOTHING if level.last is None else clock_time(level.last, zone),
+            "From": NOTHING if level.first is None else data.clock_time(level.first, zone),
+            "To": NOTHING if level.last is None else data.clock_time(level.last, zone),
             "Kept": lasted(level.retention),
         }
         for level in found
@@ -208,7 +218,7 @@ def changes(found: Sequence[Change], zone: str) -> None:
     """Who changed which setting when."""
     rows = [
         {
-            "When": clock_time(change.ts, zone),
+            "When": data.clock_time(change.ts, zone),
             "Setting": change.path,
             "To": "configured value" if change.value is None else change.value,
             "By": change.author or NOTHING,

@@ -48,9 +48,7 @@ def header(entry: Entry, *, live: bool, utc: bool) -> State:
         )
     window = _custom(zone) if chosen == CUSTOM else None
     seconds = window.seconds if window else RANGES[str(chosen)]
-    return State(
-        seconds=seconds, window=window, compare=str(compare), live=live, refresh=settings.refresh, zone=zone
-    )
+    return State(seconds=seconds, window=window, compare=str(compare), live=live, refresh=settings.refresh, zone=zone)
 
 
 def _custom(zone: str) -> Window:
@@ -102,7 +100,7 @@ def card(title: str, note: str = "", *, key: str | None = None) -> Iterator[None
             yield
         except PerfError as error:
             st.error(f"This panel has no answer: {error}", icon=":material/error:")
-        except Exception as error:  # A page frame: the other panels go on.
+        except Exception as error:
             if type(error).__module__.startswith("streamlit"):
                 raise
             incident = uuid.uuid4().hex[:12]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import charts, data, panels, tables, ui
-from dashboard.components.live import Line
 
 state = ui.state()
 metrics = ui.metric_picker(data.known(), default=("cpu_usage_percent", "memory_usage_percent"))

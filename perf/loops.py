@@ -29,7 +29,7 @@ class Loop:
         while not stop.wait(self._interval):
             try:
                 self._turn()
-            except Exception as error:  # A thread's loop.
+            except Exception as error:  # noqa: BLE001 - a thread's loop.
                 self._errors += 1
                 if self._logged != str(error):
                     self._logged = str(error)

@@ -19,13 +19,6 @@ SOURCES: Mapping[str, str] = {
     "process": "perf.sources.process:ProcessSource",
 }
 
-PROBES: Mapping[str, str] = {
-    "store": "perf.health.probes.store:StoreProbe",
-    "resources": "perf.health.probes.resources:ResourcesProbe",
-    "disk": "perf.health.probes.disk:DiskProbe",
-    "loops": "perf.health.probes.loops:LoopsProbe",
-}
-
 
 def resolve(kind: str, name: str, table: Mapping[str, str]) -> type:
     """The class that *table* lists under *name*; *kind* is for the error.
@@ -39,6 +32,8 @@ def resolve(kind: str, name: str, table: Mapping[str, str]) -> type:
         found = getattr(importlib.import_module(module), attribute)
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
+        if package == __package__:
+            raise
         raise PluginError(f"{kind} {name!r} needs a package that is missing: pip install {package}") from error
     if not isinstance(found, type):
         raise PluginError(f"{kind} {name!r}: {table[name]} is not a class")

@@ -103,11 +103,6 @@ class Runtime:
         ownerfile.remove(self.settings.store.path, os.getpid())
         self.store.close()
 
-    @property
-    def stopping(self) -> bool:
-        """Whether the end has begun."""
-        return self._stop.is_set()
-
     def thresholds(self) -> dict[str, Threshold]:
         """Metric -> threshold in force."""
         return thresholds.in_force(self.settings, self.store)

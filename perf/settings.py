@@ -13,13 +13,18 @@ import msgspec
 
 from perf.errors import SettingsError
 from perf.model import Threshold
-from perf.settingtree import PREFIX, fitted, plain, put
+from perf.settingtree import PREFIX, fitted, meaning, plain, put, written
 
 Seconds = Annotated[float, msgspec.Meta(gt=0, extra={"unit": "seconds"})]
 """A duration: a number of seconds, or text such as ``500ms``, ``10s``, ``5m``, ``6h``, ``7d``, ``2y``."""
 
 Bytes = Annotated[int, msgspec.Meta(ge=0, extra={"unit": "bytes"})]
 """A size: a number of bytes, or text such as ``256MiB`` or ``1GB``."""
+
+
+def says(meaning: str) -> msgspec.Meta:
+    """What a setting means, for people."""
+    return msgspec.Meta(description=meaning)
 
 
 class Environment(StrEnum):
@@ -37,40 +42,40 @@ class _Group(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 class Retention(_Group, frozen=True):
     """How long each level of the store keeps its rows."""
 
-    raw: Seconds = 7 * 86_400.0
-    minute: Seconds = 90 * 86_400.0
-    hour: Seconds = 2 * 31_536_000.0
+    raw: Annotated[Seconds, says("raw samples")] = 7 * 86_400.0
+    minute: Annotated[Seconds, says("the roll-up to a minute")] = 90 * 86_400.0
+    hour: Annotated[Seconds, says("the roll-up to an hour")] = 2 * 31_536_000.0
 
 
 class StoreSettings(_Group, frozen=True):
     """Where samples live, and how much memory and disk the store may take."""
 
-    backend: str = "duckdb"
-    path: str = "data/perf.duckdb"
-    memory_limit: Bytes = 256 * 2**20
-    threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
-    seal_every: Seconds = 6 * 3600.0
-    wal_limit: Bytes = 16 * 2**20
-    free_space_floor: Bytes = 256 * 2**20
-    queue_samples: Annotated[int, msgspec.Meta(ge=1_000)] = 200_000
+    backend: Annotated[str, says("duckdb, or memory (forgets everything at the end)")] = "duckdb"
+    path: Annotated[str, says("the file; its folder is made")] = "data/perf.duckdb"
+    memory_limit: Annotated[Bytes, says("what DuckDB may take")] = 256 * 2**20
+    threads: Annotated[int, msgspec.Meta(ge=1, le=64), says("threads of a query")] = 2
+    seal_every: Annotated[Seconds, says("how often new samples are sorted into runs")] = 6 * 3600.0
+    wal_limit: Annotated[Bytes, says("write-ahead log at which it is folded into the file")] = 16 * 2**20
+    free_space_floor: Annotated[Bytes, says("below it the oldest samples make room for new ones")] = 256 * 2**20
+    queue_samples: Annotated[int, msgspec.Meta(ge=1_000), says("samples that may wait for the writer")] = 200_000
     retention: Retention = Retention()
 
 
 class HostSettings(_Group, frozen=True):
     """CPU, memory, disks, network, load and pressure of the machine (or its container's limits)."""
 
-    enabled: bool = True
-    interval: Seconds = 1.0
-    slow_interval: Seconds = 10.0
+    enabled: Annotated[bool, says("whether the machine is read")] = True
+    interval: Annotated[Seconds, says("how often it is read")] = 1.0
+    slow_interval: Annotated[Seconds, says("how often space on disks and pressure are read")] = 10.0
 
 
 class ProcessSettings(_Group, frozen=True):
     """perf's own process, and others chosen by *pids* or by *names* (their command's name)."""
 
-    enabled: bool = True
-    interval: Seconds = 10.0
-    pids: tuple[int, ...] = ()
-    names: tuple[str, ...] = ()
+    enabled: Annotated[bool, says("whether processes are read")] = True
+    interval: Annotated[Seconds, says("how often they are read")] = 10.0
+    pids: Annotated[tuple[int, ...], says("other processes by number")] = ()
+    names: Annotated[tuple[str, ...], says("other processes by the name of their command")] = ()
 
 
 class SourceSettings(_Group, frozen=True):
@@ -83,24 +88,25 @@ class SourceSettings(_Group, frozen=True):
 class ServerSettings(_Group, frozen=True):
     """Where ``python -m perf serve`` listens; the dashboard's address stands in ``.streamlit/config.toml``."""
 
-    host: str = "127.0.0.1"
-    port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 8503
+    host: Annotated[str, says("address to listen on")] = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=0, le=65_535), says("port; 0 takes a free one")] = 8503
 
 
 class DashboardSettings(_Group, frozen=True):
     """What a first visit shows."""
 
-    refresh: Seconds = 5.0
-    range: str = "3h"
+    refresh: Annotated[Seconds, says("longest time between refreshes of a live page")] = 5.0
+    range: Annotated[str, says("range of a first visit, once there are data for it")] = "3h"
 
 
 class LogSettings(_Group, frozen=True):
     """What perf logs, and how: ``text`` for people, ``json`` one object a line."""
 
-    level: str = "INFO"
-    format: str = "text"
+    level: Annotated[str, says("DEBUG, INFO, WARNING, ERROR or CRITICAL")] = "INFO"
+    format: Annotated[str, says("text, or json for one object a line")] = "text"
 
 
+_SECRET = ("password", "secret", "token")
 _THRESHOLDS = {
     "cpu_usage_percent": Threshold(80.0, 95.0),
     "memory_usage_percent": Threshold(90.0, 97.0),
@@ -112,14 +118,36 @@ _THRESHOLDS = {
 class Settings(_Group, frozen=True):
     """The whole tree."""
 
-    environment: Environment = Environment.DEVELOPMENT
-    insecure: bool = False
+    environment: Annotated[
+        Environment, says("development; production logs warnings as JSON; testing keeps data in memory")
+    ] = Environment.DEVELOPMENT
+    insecure: Annotated[bool, says("true: listen on any address, although nobody signs in")] = False
     store: StoreSettings = StoreSettings()
     sources: SourceSettings = SourceSettings()
     server: ServerSettings = ServerSettings()
     dashboard: DashboardSettings = DashboardSettings()
     logs: LogSettings = LogSettings()
-    thresholds: dict[str, Threshold] = msgspec.field(default_factory=lambda: dict(_THRESHOLDS))
+    thresholds: Annotated[dict[str, Threshold], says("warning and critical limits by metric")] = msgspec.field(
+        default_factory=lambda: dict(_THRESHOLDS)
+    )
+
+
+class Described(msgspec.Struct, frozen=True, kw_only=True):
+    """A setting: its key, its variable, its default as JSON and as people write it, and what it means."""
+
+    key: str
+    variable: str
+    default: str
+    shown: str
+    meaning: str
+
+
+_BY_ENVIRONMENT: Mapping[str, Mapping[str, Mapping[str, object]]] = {
+    Environment.DEVELOPMENT: {},
+    Environment.PRODUCTION: {"logs": {"level": "WARNING", "format": "json"}},
+    Environment.TESTING: {"store": {"backend": "memory"}},
+}
+"""Defaults that differ; whatever is set wins."""
 
 
 def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
@@ -137,6 +165,8 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         if name.startswith(PREFIX) and name != "PERF_CONFIG":
             put(tree, Settings, name, value)
     tree["thresholds"] = _over_defaults(tree.get("thresholds", {}))
+    for group, values in _BY_ENVIRONMENT.get(tree.get("environment", ""), {}).items():
+        tree[group] = {**values, **tree.get(group, {})}
     try:
         settings = msgspec.convert(tree, Settings)
     except msgspec.ValidationError as error:
@@ -172,8 +202,8 @@ def as_thresholds(value: str) -> Threshold:
     return threshold
 
 
-def describe(group: type = Settings, prefix: tuple[str, ...] = ()) -> Iterator[tuple[str, str, str, str]]:
-    """Every setting as (key, environment variable, default, meaning of its group): what the README's table shows."""
+def describe(group: type = Settings, prefix: tuple[str, ...] = ()) -> Iterator[Described]:
+    """Every setting, in the order of the tree."""
     for field in msgspec.structs.fields(group):
         path = (*prefix, field.name)
         kind = plain(field.type)
@@ -181,8 +211,23 @@ def describe(group: type = Settings, prefix: tuple[str, ...] = ()) -> Iterator[t
             yield from describe(kind, path)
             continue
         default = field.default_factory() if field.default is msgspec.NODEFAULT else field.default
-        shown = msgspec.json.encode(default).decode()
-        yield ".".join(path), PREFIX + "__".join(path).upper(), shown, (group.__doc__ or "").splitlines()[0]
+        yield Described(
+            key=".".join(path),
+            variable=PREFIX + "__".join(path).upper(),
+            default=msgspec.json.encode(default).decode(),
+            shown=written(default, field.type),
+            meaning=meaning(field.type),
+        )
+
+
+def in_force(settings: Settings) -> Iterator[tuple[Described, str]]:
+    """Every setting with its value in *settings*, as JSON; the values of secrets are hidden."""
+    for described in describe():
+        value: object = settings
+        for name in described.key.split("."):
+            value = getattr(value, name)
+        secret = any(word in described.key for word in _SECRET)
+        yield described, "***" if secret else msgspec.json.encode(value).decode()
 
 
 def _toml(file: Path) -> dict[str, Any]:

@@ -43,6 +43,23 @@ def plain(kind: Any) -> Any:  # Any: typing forms have no common type
     return kind
 
 
+def meaning(kind: Any) -> str:  # Any: as above
+    """What the annotation of a setting says it means."""
+    metas = typing.get_args(kind)[1:] if typing.get_origin(kind) is Annotated else ()
+    return next((meta.description for meta in metas if meta.description), "")
+
+
+def written(value: Any, kind: Any) -> str:  # Any: a value of any setting, and its type
+    """*value* as people write it: ``6h``, ``256MiB``, or JSON."""
+    unit = _unit(kind)
+    if unit is None or not value:
+        return msgspec.json.encode(value).decode()
+    scales = _SIZE if unit == "bytes" else _DURATION
+    name, factor = max(((n, f) for n, f in scales.items() if n != "w" and value % f == 0), key=lambda scale: scale[1])
+    text = f"{value / factor:g}"
+    return text + {"kib": "KiB", "mib": "MiB", "gib": "GiB"}.get(name, name)
+
+
 def _unit(kind: Any) -> str | None:  # Any: as above
     metas = typing.get_args(kind)[1:] if typing.get_origin(kind) is Annotated else ()
     return next((m.extra["unit"] for m in metas if m.extra and "unit" in m.extra), None)

@@ -14,13 +14,22 @@ MAX_POINTS = 11_000
 _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400)
 _RELATIVE = re.compile(r"now(?:\s*-\s*(?P<span>[0-9.]+\s*[a-z]+))?")
 _NEWEST = 1e11  # A number above this is milliseconds: 1e11 s is the year 5138.
+_YEARS = (-62_135_596_800.0, 253_402_300_799.0)  # 1 to 9999: what a date can say.
+_SHORTEST, _LONGEST = 1e-6, _YEARS[1]
 
 
 def instant(text: str, now: float) -> float:
-    """Unix seconds of ``now``, ``now-3h``, RFC 3339 with a zone, Unix seconds or milliseconds.
+    """Unix seconds of ``now``, ``now-3h``, RFC 3339 with a zone, Unix seconds or milliseconds; within the years 1 to 9999.
 
     Raises: QueryError when *text* is none of them.
     """
+    found = _instant(text, now)
+    if not _YEARS[0] <= found <= _YEARS[1]:
+        raise QueryError(f"a time lies between the years 1 and 9999: {text[:40]!r} does not", text=text)
+    return found
+
+
+def _instant(text: str, now: float) -> float:
     match = _RELATIVE.fullmatch(text.strip())
     try:
         if match:
@@ -58,6 +67,8 @@ def duration(text: str) -> float:
         raise QueryError(str(error), text=text) from error
     if seconds <= 0:
         raise QueryError(f"a duration must be above zero: {text!r}", text=text)
+    if not _SHORTEST <= seconds <= _LONGEST:
+        raise QueryError(f"a duration has at least a microsecond and at most 8,000 years: {text[:40]!r}", text=text)
     return seconds
 
 

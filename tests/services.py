@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -98,22 +98,36 @@ def program(
             _stop(process)
 
 
+class Site(NamedTuple):
+    """A running dashboard: its address and its process."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+
+
 @contextmanager
-def dashboard(folder: Path, **variables: str) -> Iterator[str]:
-    """The whole application on a free port, its store in *folder*; yields its address once ``/health/live`` answers."""
-    port = free_port()
+def site(folder: Path, *, port: int | None = None, **variables: str) -> Iterator[Site]:
+    """The whole application, its store and log in *folder*, once ``/health/ready`` says so; *port*: a free one by default."""
+    chosen = port or free_port()
     log = folder / "dashboard.log"
     env = environment(PERF_STORE__PATH=str(folder / "perf.duckdb"), **variables)
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(chosen)]
     with program(command, env=env, log=log) as process:
-        url = f"http://127.0.0.1:{port}"
+        url = f"http://127.0.0.1:{chosen}"
         eventually(lambda: _up(process, url, log), seconds=60.0)
-        yield url
+        yield Site(url, process)
+
+
+@contextmanager
+def dashboard(folder: Path, **variables: str) -> Iterator[str]:
+    """The address of a `site`."""
+    with site(folder, **variables) as found:
+        yield found.url
 
 
 def _up(process: subprocess.Popen[bytes], url: str, log: Path) -> bool:
     assert process.poll() is None, f"ended with {process.returncode}:\n{log.read_text(encoding='utf-8')}"
-    return answers(f"{url}/health/live")
+    return answers(f"{url}/health/ready")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

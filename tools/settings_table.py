@@ -17,7 +17,7 @@ _BETWEEN = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.DOTALL)
 def table() -> str:
     """The settings as Markdown, one row each."""
     rows = ["| setting | environment | default | what |", "|---|---|---|---|"]
-    rows += [f"| `{key}` | `{name}` | `{default}` | {meaning} |" for key, name, default, meaning in describe()]
+    rows += [f"| `{one.key}` | `{one.variable}` | `{one.shown}` | {one.meaning} |" for one in describe()]
     return "\n".join(rows)
 
 

@@ -71,7 +71,7 @@ def guarded(handler: Handler) -> Handler:
         except PerfError as error:
             status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 500)
             return response(request, status, str(error))
-        except Exception:  # A request handler.
+        except Exception:  # noqa: BLE001 - a request handler.
             incident = uuid.uuid4().hex[:12]
             _log.exception("request %s: %s %s failed", incident, request.method, request.url.path)
             return response(request, 500, "an unexpected error; the log has it under this id", request_id=incident)

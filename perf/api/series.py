@@ -15,9 +15,9 @@ from perf.api.params import MAX_POINTS, Params
 from perf.api.problem import ApiError, guarded
 from perf.model import Aggregate, Array, Series, SeriesInfo, Window
 from perf.runtime import Runtime
-from perf.timerange import checked_step, duration, instant, rfc3339
+from perf.timerange import duration, instant, rfc3339
 from perf.views.gaps import with_gaps
-from perf.views.series import DEFAULT_POINTS, Answer, answer, known
+from perf.views.series import DEFAULT_POINTS, Answer, answer, known, news
 
 _EXACT = (Aggregate.LAST, Aggregate.MIN, Aggregate.MAX, Aggregate.COUNT)
 _DIGITS = 9
@@ -73,25 +73,14 @@ def _described(info: SeriesInfo) -> dict[str, object]:
 
 
 def _add_news(runtime: Runtime, params: Params, page: list[SeriesInfo], rows: list[dict[str, object]]) -> None:
-    """Put ``points`` into *rows*: [time, value] pairs since the asked time, at most an hour back."""
+    """Put ``points`` into *rows*: the samples since the asked time as [time, value], at most an hour back."""
     now = runtime.clock.now()
     since = instant(params.text("since"), now)
     if now - since > _NEWS:
         raise ApiError(400, f"since reaches back at most {_NEWS:g} s; ask /api/v1/query for more")
-    step = checked_step(1.0, _NEWS)
+    points = news(runtime.store, page, since, now)
     for info, row in zip(page, rows, strict=True):
-        row["points"] = []
-        if info.last_ts is None or info.last_ts < since:
-            continue
-        text = _selector_text(info)
-        end = max(now, info.last_ts) + 1.0
-        got = answer(runtime.store, [text], Window(since, end), step=step, aggregate=Aggregate.LAST)
-        row["points"] = [[t, v] for _, s in got.series for t, v in zip(s.ts.tolist(), s.values.tolist(), strict=True)]
-
-
-def _selector_text(info: SeriesInfo) -> str:
-    labels = ", ".join(f"{name}={orjson.dumps(value).decode()}" for name, value in info.labels)
-    return f"{info.metric.name}{{{labels}}}" if labels else info.metric.name
+        row["points"] = points[info.sid]
 
 
 def _range(runtime: Runtime, params: Params) -> dict[str, object]:
@@ -111,7 +100,7 @@ def _range(runtime: Runtime, params: Params) -> dict[str, object]:
         "from": got.window.start,
         "to": got.window.end,
         "step": got.step,
-        "series": [_whole(index, series, envelope) for index, series in got.series],
+        "series": [_whole(index, series, envelope=envelope) for index, series in got.series],
     }
 
 
@@ -130,7 +119,7 @@ def _since(runtime: Runtime, params: Params) -> dict[str, object]:
     return {
         "to": round(now, 3),
         "step": step,
-        "series": [_brief(index, series, envelope) for index, series in got.series if len(series.ts)],
+        "series": [_brief(index, series, envelope=envelope) for index, series in got.series if len(series.ts)],
     }
 
 
@@ -141,7 +130,7 @@ def _queries(params: Params) -> list[str]:
     return texts
 
 
-def _whole(index: int, series: Series, envelope: bool) -> dict[str, object]:
+def _whole(index: int, series: Series, *, envelope: bool) -> dict[str, object]:
     ts, values, low, high = with_gaps(series.ts, series.step, series.values, series.low, series.high)
     entry: dict[str, object] = {
         "query": index,
@@ -159,7 +148,7 @@ def _whole(index: int, series: Series, envelope: bool) -> dict[str, object]:
     return entry
 
 
-def _brief(index: int, series: Series, envelope: bool) -> dict[str, object]:
+def _brief(index: int, series: Series, *, envelope: bool) -> dict[str, object]:
     entry: dict[str, object] = {"query": index, "t": _times(series.ts), "v": _values(series.values, series.aggregate)}
     if series.labels:
         entry["labels"] = dict(series.labels)

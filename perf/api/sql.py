@@ -56,5 +56,5 @@ async def _statement(request: Request) -> Statement:
             raise ApiError(413, f"a request has at most {LARGEST:,} bytes")
     try:
         return msgspec.json.decode(body, type=Statement)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ApiError(400, f"the body is not a statement: {error}") from error

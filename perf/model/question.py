@@ -65,10 +65,6 @@ class Window(msgspec.Struct, frozen=True, order=True):
         """Length in seconds."""
         return self.end - self.start
 
-    def shifted(self, seconds: float) -> Window:
-        """The window moved by *seconds* (negative: into the past)."""
-        return Window(self.start + seconds, self.end + seconds)
-
 
 class Selector(msgspec.Struct, frozen=True):
     """Which series: a metric name and the label values they must have."""

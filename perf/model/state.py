@@ -63,7 +63,7 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WriterStats(msgspec.Struct, frozen=True, kw_only=True):
-    """Counts since the start: samples stored, dropped by reason, commits; seconds of the last and the slowest commit.
+    """Counts since the start: samples stored, dropped by reason, commits; seconds of the last commit.
 
     *queued* samples wait now; *last_commit* is monotonic (None before the first); *stuck* says why commits fail at present.
     """
@@ -72,7 +72,6 @@ class WriterStats(msgspec.Struct, frozen=True, kw_only=True):
     dropped: dict[str, int]
     commits: int
     commit_seconds: float
-    slowest_seconds: float
     queued: int
     last_commit: float | None
     stuck: str | None

@@ -47,7 +47,7 @@ class Writer:
         self._closed = False
         self._stored = self._commits = self._errors = 0
         self._dropped: dict[str, int] = {}
-        self._seconds = self._slowest = 0.0
+        self._seconds = 0.0
         self._last_commit: float | None = None
         self._last_turn = clock.monotonic()
         self._stuck: str | None = None
@@ -93,7 +93,6 @@ class Writer:
                 dropped=dict(self._dropped),
                 commits=self._commits,
                 commit_seconds=self._seconds,
-                slowest_seconds=self._slowest,
                 queued=self._queued,
                 last_commit=self._last_commit,
                 stuck=self._stuck,
@@ -140,7 +139,7 @@ class Writer:
     def _perform(self, call: _Call) -> None:
         try:
             call.done.set_result(call.run())
-        except Exception as error:  # A thread's loop: the caller gets the error, the loop lives.
+        except Exception as error:  # noqa: BLE001 - a thread's loop: the caller gets the error, the loop lives.
             self._errors += 1
             _log.exception("a call on the writing thread failed")
             call.done.set_exception(error)
@@ -156,7 +155,6 @@ class Writer:
                 self._stored += len(samples)
                 self._commits += 1
                 self._seconds = now - started
-                self._slowest = max(self._slowest, self._seconds)
                 self._last_commit = now
             else:
                 self._count("store_failed", len(samples))
@@ -175,7 +173,7 @@ class Writer:
                 self._last_turn = self._clock.monotonic()
                 self._make_room()
                 continue
-            except Exception as error:  # A thread's loop: a batch the store can't take must not end all writing.
+            except Exception as error:  # noqa: BLE001 - a thread's loop: a batch the store can't take must not end all writing.
                 self._errors += 1
                 self._note(error)
                 return error if isinstance(error, StoreError) else StoreError(f"append failed: {error}")

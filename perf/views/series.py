@@ -8,13 +8,14 @@ from collections.abc import Sequence
 import msgspec
 
 from perf.errors import QueryError
-from perf.model import Aggregate, RangeQuery, Series, SeriesInfo, Window
+from perf.model import Aggregate, RangeQuery, RowsQuery, Selector, Series, SeriesInfo, Window
 from perf.ports import Store
 from perf.selectors import Expression, parse
 from perf.timerange import checked_step, step_for
 
 DEFAULT_POINTS = 400
 MAX_QUERIES = 50
+MAX_NEWS = 100_000
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,3 +90,23 @@ def newest(store: Store, metric: str, now: float, *, age: float = 60.0) -> list[
         for info in store.series()
         if info.metric.name == metric and info.last_ts is not None and now - info.last_ts <= age
     ]
+
+
+def news(store: Store, infos: Sequence[SeriesInfo], since: float, now: float) -> dict[int, list[tuple[float, float]]]:
+    """Id -> (time, value) of every sample of *infos* from *since* on, in the order of time.
+
+    Raises: QueryError when there are MAX_NEWS or more.
+    """
+    found: dict[int, list[tuple[float, float]]] = {info.sid: [] for info in infos}
+    talking = [info for info in infos if info.last_ts is not None and info.last_ts >= since]
+    if not talking:
+        return found
+    end = max(now, *(info.last_ts or now for info in talking)) + 1.0
+    selectors = tuple(Selector(info.metric.name, info.labels) for info in talking)
+    rows = store.rows(RowsQuery(window=Window(since, end), selectors=selectors, descending=False, limit=MAX_NEWS))
+    if len(rows.ts) >= MAX_NEWS:
+        raise QueryError(f"{MAX_NEWS:,} samples or more since then; ask for fewer series, or a later time")
+    for ts, sid, value in zip(rows.ts.tolist(), rows.sids.tolist(), rows.values.tolist(), strict=True):
+        if sid in found:  # A selector also means the series that have more labels.
+            found[sid].append((ts, value))
+    return found

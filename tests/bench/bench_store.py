@@ -221,7 +221,7 @@ def size(folder: Path, *, quick: bool) -> None:
         "Size", f"{10 * each} series of ten kinds x 1 s x {ticks / 3600:g} h through `append`, sealed, checkpointed"
     )
     everything = list(kinds(ticks))
-    store, clock = opened(folder / "size.duckdb")
+    store, clock = opened(folder / "size.duckdb", seal_every=float(ticks))
     slices = 60
     metrics = [Metric(name) for name, _ in everything]
     labels = [(("n", str(number)),) for number in range(each)]
@@ -236,10 +236,8 @@ def size(folder: Path, *, quick: bool) -> None:
             ]
         )
         clock.move(slices)
-    clock.move(60)
-    store._upkeep._seal_every = 60_000_000
     while store._upkeep.hot_rows:
-        clock.move(60)
+        clock.move(20)
         store.maintain(clock.now())
     with store._database.reading() as cursor:
         used = used_bytes(cursor)
@@ -277,10 +275,10 @@ def kinds(ticks: int) -> Iterator[tuple[str, Callable[[int], np.ndarray]]]:
     yield "temperature_celsius", lambda n: np.round(55 + 5 * np.sin(np.arange(ticks) / 900 + n)) + 0.5
 
 
-def opened(path: Path) -> tuple[DuckDBStore, ManualClock]:
+def opened(path: Path, seal_every: float = 21_600.0) -> tuple[DuckDBStore, ManualClock]:
     """A store that keeps everything, and its clock."""
     clock = ManualClock(T0)
-    return DuckDBStore(StoreSettings(path=str(path), retention=FOREVER), clock), clock
+    return DuckDBStore(StoreSettings(path=str(path), retention=FOREVER, seal_every=seal_every), clock), clock
 
 
 def timed(ask: Callable[[], object]) -> float:

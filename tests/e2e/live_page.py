@@ -18,6 +18,7 @@ with st.sidebar:
     if st.toggle("six hours"):
         window = 6 * HOUR
     compare = 604_800.0 if st.toggle("compare", value=True) else None
+    fewer = st.toggle("fewer", value=query.get("show") == "five")
 view = View(
     window_seconds=window,
     step=float(query.get("step", 30)),
@@ -111,7 +112,7 @@ with small[2], card("Network", "in and out"):
         height=170,
         alt="Network",
     )
-if query.get("show") == "five":
+if fewer:
     st.stop()
 with small[3], card("Share", "with a gap"):
     live_chart("gap", (Line("gap_percent", "share", "area"),), view, unit="%", height=170, alt="Share")

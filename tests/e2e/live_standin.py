@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import math
 import re
 import zlib
@@ -62,9 +64,13 @@ async def _query(request: Request) -> Response:
         for index, text in enumerate(texts):
             series += _answers(index, text, start, end, step, brief=brief, envelope="envelope" in asked)
     head: dict[str, Any] = {} if brief else {"from": start}
-    return JSONResponse(
-        {**head, "to": round(end, 3), "step": step, "series": series}, headers={"cache-control": "no-store"}
-    )
+    return _compressed({**head, "to": round(end, 3), "step": step, "series": series})
+
+
+def _compressed(body: dict[str, Any]) -> Response:
+    packed = gzip.compress(json.dumps(body, separators=(",", ":")).encode(), 6, mtime=0)
+    headers = {"cache-control": "no-store", "content-encoding": "gzip"}
+    return Response(packed, media_type="application/json", headers=headers)
 
 
 def _problem(status: int, title: str, detail: str) -> Response:

@@ -14,10 +14,6 @@ def test_window_is_as_long_as_its_ends_are_apart() -> None:
     assert Window(10.0, 25.0).seconds == 15.0
 
 
-def test_window_shifts_both_ends() -> None:
-    assert Window(10.0, 25.0).shifted(-10.0) == Window(0.0, 15.0)
-
-
 @pytest.mark.parametrize(
     ("start", "end"), [(1.0, 1.0), (2.0, 1.0), (math.nan, 1.0), (0.0, math.nan), (-math.inf, 0.0), (0.0, math.inf)]
 )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from perf.errors import SettingsError
 from perf.model import Threshold
-from perf.settings import Environment, Settings, as_thresholds, describe, load
+from perf.settings import Environment, Settings, as_thresholds, describe, in_force, load
 from perf.settingtree import quantity
 
 
@@ -182,9 +182,33 @@ def test_quantity_answers_or_raises_value_error(text: str) -> None:
 
 
 def test_every_described_setting_can_be_set_by_its_variable() -> None:
-    described = {key: (variable, default) for key, variable, default, _ in describe()}
+    described = {one.key: (one.variable, one.default) for one in describe()}
     assert described["store.seal_every"] == ("PERF_STORE__SEAL_EVERY", "21600.0")
     for key, (variable, default) in described.items():
         if key == "thresholds" or default == "[]":
             continue
         assert load(environ={variable: default.strip('"')}) == Settings(), key
+
+
+def test_no_setting_differs_from_its_default_by_itself() -> None:
+    assert [one.key for one, value in in_force(Settings()) if value != one.default] == []
+
+
+def test_every_setting_says_what_it_means() -> None:
+    assert [one.key for one in describe() if not one.meaning] == []
+
+
+def test_defaults_are_shown_as_people_write_them() -> None:
+    shown = {one.key: one.shown for one in describe()}
+    assert (shown["store.seal_every"], shown["store.memory_limit"], shown["store.retention.raw"]) == (
+        "6h",
+        "256MiB",
+        "7d",
+    )
+
+
+def test_an_environment_changes_defaults_only() -> None:
+    production = load(environ={"PERF_ENVIRONMENT": "production", "PERF_LOGS__LEVEL": "DEBUG"})
+    assert (production.logs.level, production.logs.format) == ("DEBUG", "json")
+    assert load(environ={"PERF_ENVIRONMENT": "testing"}).store.backend == "memory"
+    assert load(environ={"PERF_ENVIRONMENT": "development"}) == Settings()

@@ -85,7 +85,8 @@ export class TilesPanel {
     parts.spark.replaceChildren(...sparkline(now.series, shownRange(this.spec.view)));
     const spoken = `${parts.label.textContent}: ${parts.value.textContent}${parts.word.textContent ? `, ${parts.word.textContent}` : ""}`;
     parts.root.setAttribute("aria-label", spoken);
-    tell(parts.root, said.state === "empty" ? { ...said, text: "no data yet" } : said, now.series?.t.length ?? 0);
+    const brief = said.state === "empty" ? "no data yet" : said.text.replace("no data since", "since");
+    tell(parts.root, { ...said, text: brief }, now.series?.t.length ?? 0);
   }
 
   #change(place, tile, track, compared) {

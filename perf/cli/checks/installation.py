@@ -7,8 +7,6 @@ from collections.abc import Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import msgspec
-
 import perf
 from perf import settings as tree
 from perf.cli.checks.verdict import Check, fail, ok
@@ -17,7 +15,6 @@ from perf.settings import Settings
 
 OLDEST = (3, 11)
 NEEDED = ("duckdb", "msgspec", "numpy", "orjson", "psutil", "pyarrow", "starlette", "uvicorn")
-SECRET = ("password", "secret", "token", "key")
 SCREEN = ("streamlit", "plotly", "pandas")
 
 
@@ -48,19 +45,8 @@ def settings(config: Path | None) -> tuple[Check, Settings | None]:
     except SettingsError as error:
         return fail("settings", str(error), "correct the file or the variable"), None
     origin = ", ".join([str(file) if file else "no file", *variables])
-    changed = ", ".join(f"{key}={value}" for key, value in changes(loaded))
+    changed = ", ".join(f"{one.key}={value}" for one, value in tree.in_force(loaded) if value != one.default)
     return ok("settings", f"from {origin}; {changed or 'all as by default'}"), loaded
-
-
-def changes(settings: Settings) -> Iterator[tuple[str, str]]:
-    """Every setting that differs from its default, as (key, JSON); secrets are not shown."""
-    for key, _, default, _ in tree.describe():
-        value: object = settings
-        for name in key.split("."):
-            value = getattr(value, name)
-        shown = msgspec.json.encode(value).decode()
-        if shown != default:
-            yield key, "***" if any(word in key for word in SECRET) else shown
 
 
 def _version(package: str) -> str | None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Protocol
+from collections.abc import Callable
 
 from perf.errors import PerfError
 from perf.health.growth import Growth
-from perf.model import ProbeResult, Rows, RowsQuery, Status, StoreUsage, Window
+from perf.model import ProbeResult, Rows, RowsQuery, Status, StoreUsage, Window, WriterStats
 from perf.ports import Clock
 
 COMMIT_LATE, COMMIT_OVERDUE = 30.0, 120.0
@@ -15,26 +14,6 @@ COMMIT_LATE, COMMIT_OVERDUE = 30.0, 120.0
 
 QUEUE_HIGH, QUEUE_FULL = 0.5, 0.95
 """Shares of the queue that make it degraded and unhealthy: a full queue drops samples."""
-
-
-class WriterState(Protocol):
-    """How the writer is doing."""
-
-    @property
-    def queued(self) -> int:
-        """Samples that wait."""
-
-    @property
-    def dropped(self) -> Mapping[str, int]:
-        """Samples lost so far, by reason."""
-
-    @property
-    def last_commit(self) -> float | None:
-        """Monotonic seconds; None before the first."""
-
-    @property
-    def stuck(self) -> str | None:
-        """Why commits fail at present; None while they don't."""
 
 
 class StoreProbe:
@@ -47,7 +26,7 @@ class StoreProbe:
         self,
         rows: Callable[[RowsQuery], Rows],
         usage: Callable[[], StoreUsage],
-        writer: Callable[[], WriterState],
+        writer: Callable[[], WriterStats],
         clock: Clock,
         *,
         wal_limit: int,
@@ -84,7 +63,7 @@ class StoreProbe:
             },
         )
 
-    def _commits(self, age: float, writer: WriterState) -> list[tuple[Status, str]]:
+    def _commits(self, age: float, writer: WriterStats) -> list[tuple[Status, str]]:
         found: list[tuple[Status, str]] = []
         if writer.stuck is not None:
             found.append((Status.UNHEALTHY, f"nothing can be written: {writer.stuck}"))
@@ -97,7 +76,7 @@ class StoreProbe:
             found.append((status, f"{writer.queued} samples wait to be written, {self._capacity} fit"))
         return found
 
-    def _lost(self, writer: WriterState, monotonic: float) -> list[tuple[Status, str]]:
+    def _lost(self, writer: WriterStats, monotonic: float) -> list[tuple[Status, str]]:
         return [
             (Status.DEGRADED, f"samples are being dropped ({reason}: {count} so far)")
             for reason, count in sorted(writer.dropped.items())

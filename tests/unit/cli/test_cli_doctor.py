@@ -67,10 +67,6 @@ def test_settings_that_can_not_be_read_fail(tmp_path: Path) -> None:
     assert (check.verdict, loaded) == (Verdict.FAIL, None)
 
 
-def test_no_setting_changes_by_itself() -> None:
-    assert list(installation.changes(Settings())) == []
-
-
 def test_the_folder_is_tried_where_it_will_be_made(tmp_path: Path) -> None:
     check = storage.folder(settings(tmp_path))
     assert (check.verdict, check.found) == (Verdict.OK, f"{tmp_path / 'data'} will be made")

@@ -1,0 +1,71 @@
+"""An HTTP interface over a real store on a clock that stands still, with samples that are put in by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import httpx2
+import pytest
+from starlette.testclient import TestClient
+
+from perf.api.app import build
+from perf.clock import ManualClock
+from perf.model import Kind, Labels, Metric, Sample
+from perf.runtime import Runtime
+from perf.settings import HostSettings, ProcessSettings, Settings, SourceSettings, StoreSettings
+
+NOW = 1_700_000_000.0
+"""The time of the clock: 2023-11-14T22:13:20Z, a multiple of 100 s."""
+
+DEPTH = Metric("queue_depth", unit="1", help="Jobs that wait.")
+JOBS = Metric("jobs_total", Kind.COUNTER, "1")
+MAIL: Labels = (("queue", "mail"),)
+
+
+class Api:
+    """The client, and the runtime behind it. The threads are not started: a test writes to the store itself."""
+
+    def __init__(self, runtime: Runtime, client: TestClient) -> None:
+        self.runtime, self.client = runtime, client
+
+    def get(self, path: str, query: str = "", **headers: str) -> httpx2.Response:
+        """The answer to ``GET path?query``; *query* as it stands in the address."""
+        return self.client.get(f"{path}?{query}" if query else path, headers=headers, follow_redirects=False)
+
+    def keep(self, metric: Metric, labels: Labels, values: Mapping[float, float]) -> None:
+        """Store *values* by their seconds relative to NOW."""
+        self.runtime.store.append([Sample(NOW + at, metric, labels, value) for at, value in values.items()])
+
+    def sql(self, body: object, token: str | None = None) -> httpx2.Response:
+        """The answer to a statement with *token* (default: the right one)."""
+        headers = {"authorization": f"Bearer {self.runtime.token if token is None else token}"}
+        return self.client.post("/api/v1/sql", json=body, headers=headers)
+
+
+def quiet(path: Path, backend: str = "duckdb") -> Settings:
+    """Settings of a runtime that measures nothing by itself."""
+    return Settings(
+        store=StoreSettings(path=str(path), backend=backend, free_space_floor=0),
+        sources=SourceSettings(host=HostSettings(enabled=False), process=ProcessSettings(enabled=False)),
+    )
+
+
+def opened(runtime: Runtime) -> Iterator[Api]:
+    with TestClient(build(runtime), base_url="http://127.0.0.1:8503", raise_server_exceptions=False) as client:
+        yield Api(runtime, client)
+    runtime.stop()
+
+
+@pytest.fixture
+def api(tmp_path: Path, clock: ManualClock) -> Iterator[Api]:
+    """An empty store."""
+    yield from opened(Runtime(quiet(tmp_path / "perf.duckdb"), clock))
+
+
+@pytest.fixture
+def filled(api: Api) -> Api:
+    """A gauge and a counter, four samples each, ten seconds apart."""
+    api.keep(DEPTH, MAIL, {-40: 1.0, -30: 2.0, -20: 3.0, -10: 4.0})
+    api.keep(JOBS, MAIL, {-40: 0.0, -30: 10.0, -20: 30.0, -10: 70.0})
+    return api
