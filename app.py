@@ -24,7 +24,11 @@ app = st.App(
     ROOT / "dashboard" / "main.py",
     lifespan=startup.lifespan,
     routes=[*routes(runtime), *assets.routes()],
-    middleware=[Middleware(KnownHosts, hosts=startup.hosts(runtime.settings)), Middleware(SecurityHeaders)],
+    middleware=[
+        Middleware(KnownHosts, hosts=startup.hosts(runtime.settings)),
+        Middleware(SecurityHeaders),
+        Middleware(assets.Preload),
+    ],
     on_script_error=startup.script_failed,
     exception_handlers={HTTPException: http_error},
 )

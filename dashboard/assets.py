@@ -9,9 +9,12 @@ from functools import cache
 from importlib.resources import files
 
 import msgspec
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboard import theme
 from perf.model import Status
@@ -41,6 +44,7 @@ MODULES = (
 )
 """The scripts of the live component; ``served.js`` is made here from Python's own tables."""
 
+_SHEETS = ("panel.css", "chart.css", "tiles.css")  # one file for the browser: live.css
 _TYPES = {"js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8"}
 _FOREVER = "public, max-age=31536000, immutable"
 _HASH_LETTERS = 12
@@ -63,9 +67,23 @@ def plotly_path() -> str:
     return f"{PREFIX}/plotly-{_digest(_plotly())}/plotly.min.js"
 
 
-def preload_header() -> str:
-    """A ``Link`` header for the page itself: Plotly, the largest file, then comes while Streamlit is still starting."""
-    return f"<{plotly_path()}>; rel=preload; as=script"
+class Preload:
+    """Adds to every HTML page where Plotly is, the largest file: it then comes while Streamlit is still starting."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on."""
+
+        async def with_link(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                if headers.get("content-type", "").startswith("text/html"):
+                    headers.append("link", f"<{plotly_path()}>; rel=preload; as=script")
+            await send(message)
+
+        await self._app(scope, receive, with_link)
 
 
 def warm() -> None:
@@ -77,7 +95,7 @@ def warm() -> None:
 def _asset(request: Request) -> Response:  # not a coroutine: compressing happens on a worker thread
     path = f"{PREFIX}/{request.path_params.get('path', '')}"
     if path not in _contents():
-        return PlainTextResponse("not found", status_code=404, headers={"Cache-Control": "no-store"})
+        raise HTTPException(404)
     headers = {"Cache-Control": _FOREVER, "Vary": "Accept-Encoding", "X-Content-Type-Options": "nosniff"}
     media_type = _TYPES[path.rpartition(".")[2]]
     if not _takes_gzip(request.headers.get("accept-encoding", "")):
@@ -116,7 +134,10 @@ def _names() -> tuple[str, ...]:
 def _live(name: str) -> bytes:
     if name == "served.js":
         return _served()
-    return files("dashboard.components.live").joinpath(name).read_bytes()
+    folder = files("dashboard.components.live")
+    if name == "live.css":
+        return b"\n".join(folder.joinpath(sheet).read_bytes() for sheet in _SHEETS)
+    return folder.joinpath(name).read_bytes()
 
 
 def _plotly() -> bytes:

@@ -134,7 +134,7 @@ def by_hour(metric: str) -> Series | None:
     return found.series[0][1] if found.series and len(found.series[0][1].ts) else None
 
 
-@st.cache_data(ttl=5.0, max_entries=50, show_spinner=False)
+@st.cache_data(ttl=5.0, max_entries=50, show_spinner=False, hash_funcs={RowsQuery: msgspec.json.encode})
 def samples(query: RowsQuery) -> Rows:
     """One page of raw samples."""
     return runtime().store.rows(query)

@@ -149,9 +149,9 @@ def _literal(text: str, kind: Any, name: str) -> Any:  # Any: a raw setting of a
     """The text of a variable as the builtin its setting wants."""
     if _unit(kind):
         return text
-    if typing.get_origin(kind) is tuple:
+    if typing.get_origin(plain(kind)) is tuple:
         parts = [part.strip() for part in text.split(",") if part.strip()]
-        return [_literal(part, typing.get_args(kind)[0], name) for part in parts]
+        return [_literal(part, typing.get_args(plain(kind))[0], name) for part in parts]
     try:
         return msgspec.to_builtins(msgspec.convert(text, kind, strict=False))
     except msgspec.ValidationError as error:

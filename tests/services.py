@@ -121,7 +121,7 @@ def site(folder: Path, *, port: int | None = None, **variables: str) -> Iterator
 @contextmanager
 def dashboard(folder: Path, **variables: str) -> Iterator[str]:
     """The address of a `site`."""
-    with site(folder, **variables) as found:
+    with site(folder, port=None, **variables) as found:
         yield found.url
 
 

@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount, Route, Router
 
 from perf.api import export, health, series, sql
 from perf.api.hosts import LOOPBACK, KnownHosts
@@ -19,7 +19,12 @@ from perf.runtime import Runtime
 def routes(runtime: Runtime) -> list[BaseRoute]:
     """Everything under ``/api``, ``/health`` and ``/metrics``; what is unknown there is a 404, not the dashboard's page."""
     resources = [*series.routes(runtime), *export.routes(runtime), *sql.routes(runtime)]
-    api = Starlette(routes=[Mount("/v1", routes=resources)], exception_handlers={HTTPException: http_error})
+    api = Starlette(
+        routes=[Mount("/v1", app=Router(resources, redirect_slashes=False))],
+        exception_handlers={HTTPException: http_error},
+    )
+    # A redirect would repeat the host name of the request, which is wrong behind a proxy.
+    api.router.redirect_slashes = False
     return [
         Mount("/api", app=api),
         *health.routes(runtime),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 from starlette.concurrency import run_in_threadpool
@@ -16,6 +17,9 @@ from perf.runtime import Runtime
 from perf.timerange import rfc3339
 from perf.views import export
 from perf.views.series import DEFAULT_POINTS, answer, known
+
+_RAW, _STEPPED = ("search",), ("step", "max_points", "aggregate")
+"""Parameters that mean something only with, or only without, ``raw=1``."""
 
 
 def routes(runtime: Runtime) -> list[Route]:
@@ -37,9 +41,20 @@ def routes(runtime: Runtime) -> list[Route]:
 
 
 def _pieces(runtime: Runtime, params: Params) -> Iterator[list[export.Record]]:
+    """The rows. The first piece is read here, while its failure can still be an answer and not a broken download."""
+    pieces = _asked(runtime, params)
+    first = next(pieces, None)
+    return iter(()) if first is None else itertools.chain((first,), pieces)
+
+
+def _asked(runtime: Runtime, params: Params) -> Iterator[list[export.Record]]:
     texts = params.many("query")
     window = params.window(runtime.clock)
-    if params.flag("raw"):
+    raw = params.flag("raw")
+    for name in _STEPPED if raw else _RAW:
+        if params.text(name):
+            raise ApiError(400, f"{name} does not go with raw=1" if raw else f"{name} goes with raw=1 only")
+    if raw:
         infos = known(runtime.store, texts)
         chosen = [Selector(info.metric.name, info.labels) for info in infos] if texts else []
         if texts and not chosen:

@@ -7,6 +7,8 @@ import math
 import numpy as np
 import orjson
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -20,8 +22,9 @@ from perf.views.gaps import with_gaps
 from perf.views.series import DEFAULT_POINTS, Answer, answer, known, news
 
 _EXACT = (Aggregate.LAST, Aggregate.MIN, Aggregate.MAX, Aggregate.COUNT)
-_DIGITS = 9
+_DIGITS = 6
 _PAGE = 1_000
+_SMALL = [Middleware(GZipMiddleware, minimum_size=400, compresslevel=5)]
 _NEWS = 3_600.0
 
 
@@ -38,7 +41,7 @@ def routes(runtime: Runtime) -> list[Route]:
         ask = _since if params.text("since") else _range
         return _json(await run_in_threadpool(ask, runtime, params))
 
-    return [Route("/series", guarded(series)), Route("/query", guarded(query))]
+    return [Route("/series", guarded(series), middleware=_SMALL), Route("/query", guarded(query), middleware=_SMALL)]
 
 
 def _json(body: object) -> Response:
@@ -163,7 +166,7 @@ def _times(ts: Array) -> list[float | int]:
 
 
 def _values(values: Array, aggregate: Aggregate) -> Array:
-    """*values* (n,); computed ones to nine significant digits, so that a third is not sent with seventeen."""
+    """*values* (n,); computed ones to six significant digits, so that a third is not sent with seventeen."""
     if aggregate in _EXACT:
         return values
     with np.errstate(divide="ignore", invalid="ignore"):

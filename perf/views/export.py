@@ -140,8 +140,8 @@ def _csv(pieces: Iterator[list[Record]], zone: str) -> Iterator[bytes]:
         for record in piece:
             labels = ", ".join(f"{name}={value}" for name, value in record.labels)
             moment = datetime.fromtimestamp(record.ts, place).isoformat(timespec="milliseconds")
-            cells = (safe_cell(record.metric), safe_cell(labels))
-            writer.writerow([moment, f"{record.ts:.3f}", *cells, record.value, record.unit])
+            metric, where, unit = (safe_cell(text) for text in (record.metric, labels, record.unit))
+            writer.writerow([moment, f"{record.ts:.3f}", metric, where, record.value, unit])
         yield buffer.getvalue().encode()
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from perf.clock import SystemClock
 from perf.health.checker import PROBE_DURATION, PROBE_STATUS
-from perf.model import Array, Labels, Metric, Sample
+from perf.model import Array, Change, Labels, Metric, Sample
 from perf.ports import Clock
 from perf.runtime import open_store
 from perf.settings import StoreSettings
@@ -82,13 +82,16 @@ class Story:
     def noise(self, ts: Array, width: int) -> Array:
         """Noise around 0 with deviation 1 whose neighbours within *width* points are alike."""
         white = self.random.standard_normal(len(ts) + width - 1)
-        return np.convolve(white, np.ones(width) / np.sqrt(width), mode="valid")
+        alike: Array = _weighed(white, width) * np.sqrt(width)
+        return alike
 
     def counter(self, ts: Array, rate: Array) -> Array:
         """What a counter of *rate* (n,) per second shows: it grows, and begins again after the restart."""
-        total = np.cumsum(rate * np.diff(ts, prepend=ts[0]))
+        total: Array = np.cumsum(rate * np.diff(ts, prepend=ts[0]))
         after = ts >= self.restart[1]
-        return np.round(np.where(after, total - total[np.argmax(after)], total + 4e9))
+        total[after] -= total[np.argmax(after) - 1]
+        total[~after] += 4e9
+        return np.round(total)
 
 
 def courses(story: Story) -> Iterator[Course]:
@@ -103,6 +106,13 @@ def courses(story: Story) -> Iterator[Course]:
     yield from _own(story, slow)
 
 
+def changes(now: float) -> list[Change]:
+    """Who moved which threshold when, the oldest first."""
+    path = "thresholds.memory_usage_percent"
+    found = ((6.1, '{"warning":80.0,"critical":97.0}'), (4.3, None), (1.2, '{"warning":85.0,"critical":95.0}'))
+    return [Change(ts=now - days * DAY, path=path, value=value, author="dashboard") for days, value in found]
+
+
 def fill(path: Path, now: float, clock: Clock) -> int:
     """Write the history into the store at *path*, roll it up and seal it; how many samples there are."""
     store = open_store(StoreSettings(path=str(path)), clock)
@@ -114,6 +124,8 @@ def fill(path: Path, now: float, clock: Clock) -> int:
             batch = [sample for one in found for sample in _samples(one, begin, begin + _BATCH)]
             store.append(batch)
             count += len(batch)
+        for change in changes(now):
+            store.override(change)
         quick = 0
         while quick < 2:
             began = perf_counter()
@@ -128,6 +140,11 @@ def _samples(course: Course, begin: float, end: float) -> Iterator[Sample]:
     first, last = np.searchsorted(course.ts, (begin, end))
     columns = zip(course.ts[first:last].tolist(), course.values[first:last].tolist(), strict=True)
     return (Sample(ts, course.metric, course.labels, value) for ts, value in columns)
+
+
+def _weighed(values: Array, width: int) -> Array:
+    """The mean of every *width* neighbours of *values* (n,) -> (n - width + 1,)."""
+    return np.convolve(values, np.full(width, 1.0 / width), mode="valid").astype(np.float64)
 
 
 def _within(ts: Array, span: tuple[float, float]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
@@ -159,7 +176,7 @@ def _load(ts: Array, usage: Array) -> Iterator[Course]:
     slow = ts[ts % 10.0 == 0.0]
     queue = np.interp(slow, ts, usage) * CORES / 92.0
     for period, points in (("1m", 6), ("5m", 30), ("15m", 90)):
-        mean = np.convolve(np.pad(queue, (points - 1, 0), mode="edge"), np.full(points, 1.0 / points), mode="valid")
+        mean = _weighed(np.pad(queue, (points - 1, 0), mode="edge"), points)
         yield Course(host.LOAD, (("period", period),), slow, np.round(mean, 2))
 
 
@@ -211,15 +228,17 @@ def _checks(story: Story, ts: Array) -> Iterator[Course]:
 
 
 def _own(story: Story, ts: Array) -> Iterator[Course]:
+    ts = ts[ts < story.now]  # From here on it speaks for itself.
     labels = (("process", process.OWN),)
-    yield Course(process.CPU, labels, ts, np.round(np.clip(1.3 + 0.2 * story.noise(ts, 3), 0.5, 9.0), 2))
+    share: Array = np.clip(1.3 + 0.2 * story.noise(ts, 3), 0.5, 9.0)
+    yield Course(process.CPU, labels, ts, np.round(share, 2))
     yield Course(process.MEMORY, labels, ts, np.round(2.1e8 + 4e6 * story.noise(ts, 60)))
     recent = ts[ts >= story.now - DAY]
     part = (recent - story.start) / (story.now - story.start)
     yield Course(own.COMMIT, (), recent, np.round(0.0024 * np.exp(0.25 * story.noise(recent, 2)), 6))
     yield Course(own.STORED, (), recent, story.counter(recent, np.full(len(recent), 27.0)))
     yield Course(own.DROPPED, (("reason", "queue_full"),), recent, np.zeros(len(recent)))
-    yield Course(own.FILE, (), recent, np.round(2.2e7 * part))
+    yield Course(own.FILE, (), recent, np.round(4.2e7 * part).astype(np.float64))
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ import { show } from "./units.js";
 
 const SIZE = 11;
 const LETTERS = 28;
+const CROWD = 18; // pixels between two thresholds that leave room for words
 const ROOMY = 110; // pixels a threshold's words need
 
 /**
@@ -21,13 +22,16 @@ export function marks(spec, range, scale, inner, look) {
   const bands = spec.bands.filter((band) => band.to > range[0] && band.from < range[1]);
   const moments = spec.annotations.filter(({ t }) => t >= range[0] && t <= range[1]);
   const limits = spec.thresholds.filter(({ value }) => value >= scale[0] && value <= scale[1]);
+  const close = (CROWD / inner.height) * (scale[1] - scale[0]);
+  const crowded = ({ value }) => limits.some((other) => other.value > value && other.value - value < close);
+  const words = inner.width < ROOMY ? [] : limits.map((limit) => limitText(limit, spec.unit, crowded(limit)));
   return {
     shapes: [
       ...bands.map((band) => bandShape(band, range, look)),
       ...moments.map(({ t }) => line({ x0: t, x1: t, y0: 0, y1: 1, yref: "paper" }, look.palette.muted, "3px,3px")),
       ...limits.map((limit) => limitShape(limit)),
     ],
-    annotations: [...titles(bands, moments, range, inner, look), ...(inner.width < ROOMY ? [] : limits.map((limit) => limitText(limit, spec.unit)))],
+    annotations: [...titles(bands, moments, range, inner, look), ...words],
   };
 }
 
@@ -53,7 +57,8 @@ function limitShape({ value, status }) {
   return line({ x0: 0, x1: 1, xref: "paper", y0: value, y1: value }, STATUS[status].color, "6px,4px");
 }
 
-function limitText({ value, label, status }, unit) {
+/** The words of a threshold: above its line, below it when another line is close above. */
+function limitText({ value, label, status }, unit, below) {
   return {
     text: escaped(`${STATUS[status].shape} ${label || STATUS[status].word} ${show(value, unit)}`),
     x: 0,
@@ -61,7 +66,7 @@ function limitText({ value, label, status }, unit) {
     xanchor: "left",
     xshift: 2,
     y: value,
-    yanchor: "bottom",
+    yanchor: below ? "top" : "bottom",
     showarrow: false,
     font: { color: STATUS[status].color, size: SIZE },
   };

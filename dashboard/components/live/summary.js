@@ -3,6 +3,7 @@
 import { show } from "./units.js";
 
 const USUAL = 2; // standard deviations of the compared range that count as usual variation
+const MINUTE = 60;
 
 /**
  * The number that a tile shows: from the worst series, when there are several.
@@ -17,6 +18,16 @@ export function reduced(track, how) {
   const worst = known.reduce((best, one) => (one.value > best.value ? one : best));
   const label = found.length > 1 ? Object.values(worst.series.labels).join(" ") : "";
   return { ...worst, label };
+}
+
+/**
+ * What a state is judged by: the mean of the last minute, as the health checks do, because one spike is not a state.
+ * @param {import("./track.js").Series|null} series
+ * @returns {number|null}
+ */
+export function settled(series) {
+  const newest = series?.t.at(-1) ?? 0;
+  return series ? numberOf(series.v.filter((_, at) => series.t[at] > newest - MINUTE), "mean") : null;
 }
 
 /**

@@ -5,7 +5,7 @@ import { el, messageBox, shownRange, stateOf, svg, tell } from "./panel.js";
 import { poller } from "./poller.js";
 import { runs } from "./series.js";
 import { STATUS } from "./served.js";
-import { changeOf, levelOf, reduced } from "./summary.js";
+import { changeOf, levelOf, reduced, settled } from "./summary.js";
 import { exact, show } from "./units.js";
 
 const SPARK = { width: 160, height: 36 };
@@ -68,7 +68,8 @@ export class TilesPanel {
     const said = stateOf([track], this.spec.view.zone);
     const now = reduced(track, tile.reduce);
     const value = said.late && tile.reduce === "last" ? null : now.value;
-    const level = said.state === "loading" ? "ok" : levelOf(said.state === "ready" ? value : null, tile);
+    const judged = value !== null && tile.reduce === "last" ? settled(now.series) : value;
+    const level = said.state === "loading" ? "ok" : levelOf(said.state === "ready" ? judged : null, tile);
     const status = STATUS[level];
     const marked = tile.warning !== null || tile.critical !== null || level === "unknown";
     parts.root.dataset.level = level;

@@ -23,7 +23,7 @@ _MINUTE = 60 * MICRO
 _HOUR = 3_600 * MICRO
 _DAY = 24 * _HOUR
 _ROLL_MINUTES = 10 * _MINUTE
-_SEAL_ROWS = 500_000
+_SEAL_ROWS = 8 * 122_880  # Row groups of DuckDB: a slice ends with one that is nearly full.
 _TABLES = {Level.RAW: ("samples", "hot"), Level.MINUTE: ("roll_1m",), Level.HOUR: ("roll_1h",)}
 _KEPT = {Level.RAW: "kept_raw", Level.MINUTE: "kept_minute", Level.HOUR: "kept_hour"}
 
@@ -38,6 +38,7 @@ class DuckDBUpkeep:
         self._steady = steady
         self._seal_every = max(round(settings.seal_every), 60) * MICRO
         self._bulk = False
+        self._slices: list[list[int]] = []
         self.short_of_room = False
         with database.reading() as cursor:
             self.marks: Marks = marks.load(cursor)
@@ -102,17 +103,20 @@ class DuckDBUpkeep:
         if cut <= self.marks.sealed or cut > self.marks.rolled_minute:
             return True
         while perf_counter() <= deadline:
-            with self._database.transaction() as writer:
-                due = run(writer, sql(_PACKAGE, "seal_due"), {"cut": cut})
-                moved = 0
-                if due:
-                    moved = _move(writer, {"cut": cut, "first": due[0][0], "last": _slice_end(due)})
-                else:
-                    marks.save(writer, "sealed", cut)
-            self.hot_rows -= moved
-            if not due:
+            if not self._slices:
+                with self._database.transaction() as writer:
+                    self._slices = _sliced(run(writer, sql(_PACKAGE, "seal_due"), {"cut": cut}))
+                    if not self._slices:
+                        marks.save(writer, "sealed", cut)
+            if not self._slices:
                 self.marks = self.marks.moved("sealed", cut)
                 return True
+            with self._database.transaction() as writer:
+                parameters: dict[str, object] = {"cut": cut, "sids": self._slices[0]}
+                run(writer, sql(_PACKAGE, "seal_copy"), parameters)
+                moved = _number(writer, sql(_PACKAGE, "seal_drop"), parameters)
+            self._slices.pop(0)
+            self.hot_rows -= moved
             self._bulk = True
         return False
 
@@ -184,19 +188,17 @@ class DuckDBUpkeep:
         self._bulk = self._bulk or any(deleted.values())
 
 
-def _move(writer: Cursor, parameters: dict[str, object]) -> int:
-    run(writer, sql(_PACKAGE, "seal_copy"), parameters)
-    return _number(writer, sql(_PACKAGE, "seal_drop"), parameters)
-
-
-def _slice_end(due: list[Row]) -> int:
-    """The last id of the first series that make a slice; *due* holds (id, rows)."""
-    total = 0
+def _sliced(due: list[Row]) -> list[list[int]]:
+    """Ids in slices of at most `_SEAL_ROWS` rows where one series allows it; *due* holds (id, rows) in order to seal."""
+    slices: list[list[int]] = []
+    filled = _SEAL_ROWS + 1
     for sid, count in due:
-        total += count
-        if total >= _SEAL_ROWS:
-            return int(sid)
-    return int(due[-1][0])
+        if filled + count > _SEAL_ROWS:
+            slices.append([])
+            filled = 0
+        slices[-1].append(sid)
+        filled += count
+    return slices
 
 
 def _oldest(cursor: Cursor, table: str, since: int) -> int | None:

@@ -39,7 +39,8 @@ class Api:
 
     def sql(self, body: object, token: str | None = None) -> httpx2.Response:
         """The answer to a statement with *token* (default: the right one)."""
-        headers = {"authorization": f"Bearer {self.runtime.token if token is None else token}"}
+        bearer = f"Bearer {self.runtime.token if token is None else token}"
+        headers = {b"authorization": bearer.encode("latin-1")}
         return self.client.post("/api/v1/sql", json=body, headers=headers)
 
 

@@ -49,7 +49,9 @@ def test_a_reader_without_gzip_gets_it_plain(client: TestClient, accepted: str) 
     answer = client.get(f"/{assets.live_path()}live.css", headers={"accept-encoding": accepted})
 
     assert "content-encoding" not in answer.headers
-    assert answer.content == (FOLDER / "live.css").read_bytes()
+    sheets = [(FOLDER / name).read_text(encoding="utf-8") for name in ("panel.css", "chart.css", "tiles.css")]
+    assert answer.text == "\n".join(sheets)
+    assert set(sheets) == {path.read_text(encoding="utf-8") for path in FOLDER.glob("*.css")}
 
 
 def test_plotly_is_the_installed_one(client: TestClient) -> None:

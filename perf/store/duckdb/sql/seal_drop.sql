@@ -1,3 +1,4 @@
--- Question: remove the hot rows that have been sealed. Parameters: cut (rows before it, microseconds), first and last (ids).
+-- Question: remove the hot rows that have been sealed.
+-- Parameters: cut (rows before it, microseconds), sids (ids).
 -- Minimum version: DuckDB 1.5. Source: design of the store.
-DELETE FROM hot WHERE ts < make_timestamp($cut) AND sid BETWEEN $first AND $last
+DELETE FROM hot WHERE ts < make_timestamp($cut) AND sid IN (SELECT unnest($sids::INTEGER[]))

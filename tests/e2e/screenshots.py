@@ -1,0 +1,135 @@
+"""Draws every page, light and dark, over an invented history. Say where to: the default is ``docs/images``.
+
+python -m tests.e2e.screenshots [FOLDER]
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+from urllib.parse import urlencode
+
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from dashboard.state import COMPARE, LABELS
+from perf.clock import SystemClock
+from tests.e2e.history import fill
+from tests.services import CHROMIUM_ARGUMENTS, ROOT, chromium, site
+
+SIZE = {"width": 1440, "height": 1100}
+COLOURS = 200
+"""Of the palette: text stays sharp, and a page takes a quarter of its bytes."""
+
+THEMES = ("light", "dark")
+QUIET = {"PERF_SOURCES__HOST__ENABLED": "false", "PERF_SOURCES__PROCESS__ENABLED": "false"}
+"""The machine that draws must not be in the pictures."""
+
+CALM = Event()
+_SETTLED = """() => {
+  const panels = [...document.querySelectorAll('[data-perf-state]')];
+  const charts = [...document.querySelectorAll('.perf-chart')];
+  return panels.length > 0 && panels.every((one) => one.dataset.perfState !== 'loading')
+    && charts.every((one) => 'perfDrawn' in one.dataset || one.dataset.perfState === 'empty')
+    && !document.querySelector('[data-testid="stSkeleton"]')
+    && !document.querySelector('[data-stale="true"]')
+    && !window.perfPoller?.busy;
+}"""
+_FULL_HEIGHT = "Math.ceil(document.querySelector('.stMain').scrollHeight)"
+
+
+def shoot(browser: Browser, address: str, file: Path, *, theme: str) -> None:
+    """Save the whole page at *address* as *file*."""
+    with browser.new_context(
+        viewport={"width": SIZE["width"], "height": SIZE["height"]},
+        color_scheme="dark" if theme == "dark" else "light",
+        timezone_id="Europe/Berlin",
+        locale="en-GB",
+    ) as context:
+        page = context.new_page()
+        page.set_default_timeout(60_000)
+        page.goto(address)
+        _settle(page)
+        height = max(SIZE["height"], int(page.evaluate(_FULL_HEIGHT)))
+        page.set_viewport_size({"width": SIZE["width"], "height": height})
+        page.mouse.move(SIZE["width"] - 4, 4)
+        _settle(page)
+        file.write_bytes(smaller(page.screenshot()))
+
+
+def smaller(png: bytes) -> bytes:
+    """*png* with a palette instead of full colour."""
+    picture = Image.open(io.BytesIO(png)).convert("RGB")
+    saved = io.BytesIO()
+    few = picture.quantize(colors=COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    few.save(saved, "PNG", optimize=True)
+    return saved.getvalue()
+
+
+def _settle(page: Page) -> None:
+    page.wait_for_selector('[data-testid="stHeading"], [data-testid="stMarkdown"]')
+    page.wait_for_function(_SETTLED)
+    # Plotly and the tables draw on the next frames; the fonts come with them.
+    page.evaluate("document.fonts.ready")
+    page.wait_for_timeout(700)
+
+
+def _pages(browser: Browser, url: str, folder: Path, wanted: Iterable[tuple[str, str, tuple[str, ...]]]) -> None:
+    for name, query, themes in wanted:
+        for theme in themes:
+            file = folder / f"{name}-{theme}.png"
+            shoot(browser, f"{url}/{query}", file, theme=theme)
+            sys.stdout.write(f"{file.name}: {file.stat().st_size / 1024:.0f} kB\n")
+
+
+def _view(span: str, compare: str = "none") -> str:
+    return urlencode({"range": LABELS[span], "compare": COMPARE[compare]})
+
+
+@contextmanager
+def _store_folder() -> Iterator[Path]:
+    """An empty folder with the same name each time, since the pictures show it."""
+    folder = Path(tempfile.gettempdir()) / "perf-screenshots"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def main() -> None:
+    """Make the pictures."""
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "images"
+    folder.mkdir(parents=True, exist_ok=True)
+    clock = SystemClock()
+    with _store_folder() as store, sync_playwright() as playwright:
+        fill(store / "perf.duckdb", clock.now(), clock)
+        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGUMENTS)
+        with site(store, port=None, **QUIET) as shown:
+            _pages(
+                browser,
+                shown.url,
+                folder,
+                (
+                    ("overview", f"?{_view('3h')}", THEMES),
+                    ("overview-compare", f"?{_view('3h', 'yesterday')}", ("light",)),
+                    ("health", f"checks?{_view('3h')}", THEMES),
+                    ("trends", f"trends?{_view('3h')}", THEMES),
+                    ("trends-week", f"trends?{_view('7d')}", ("light",)),
+                ),
+            )
+        with site(store) as shown:  # What is read, and what it costs, is there to see only while it is read.
+            CALM.wait(25.0)  # Two readings after the start, which takes a core.
+            _pages(browser, shown.url, folder, (("settings", "settings", THEMES),))
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
