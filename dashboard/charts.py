@@ -40,6 +40,7 @@ def weekday_heatmap(series: Series, zone: str) -> go.Figure:
         "text": words,
         "hovertemplate": "%{y} %{x}:00–%{x}:59<br>%{text}<extra></extra>",
         "colorscale": _BLUES,
+        "zmin": min(0.0, float(np.nanmin(means))),
         "showscale": False,
         "xgap": 2,
         "ygap": 2,

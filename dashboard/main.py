@@ -28,5 +28,6 @@ with st.sidebar:
     live, utc = sidebar.view()
 st.session_state["view"] = state = ui.header(nav.entry(chosen.title), live=live, utc=utc)
 with st.sidebar:
+    sidebar.keys()
     sidebar.footer(state.zone)
 chosen.run()

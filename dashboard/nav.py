@@ -10,7 +10,7 @@ PAGES = Path(__file__).resolve().parents[1] / "pages"
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One page: file name without ending, title, icon, path in the URL, section, whether time applies, and its key."""
+    """One page: file name without ending, title, icon, path in the URL, section, and whether time applies."""
 
     file: str
     title: str
@@ -18,7 +18,6 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     section: str
     timed: bool = True
-    key: str = ""
     help: str = ""
 
     @property
@@ -34,7 +33,6 @@ ENTRIES: tuple[Entry, ...] = (
         icon=":material/monitoring:",
         path="overview",
         section="Now",
-        key="o",
         help="Is it healthy, and what changed?",
     ),
     Entry(
@@ -43,7 +41,6 @@ ENTRIES: tuple[Entry, ...] = (
         icon=":material/ecg_heart:",
         path="checks",
         section="Now",
-        key="h",
         help="Which check fails, since when?",
     ),
     Entry(
@@ -52,7 +49,6 @@ ENTRIES: tuple[Entry, ...] = (
         icon=":material/trending_up:",
         path="trends",
         section="Explore",
-        key="t",
         help="How does it move?",
     ),
     Entry(
@@ -62,7 +58,6 @@ ENTRIES: tuple[Entry, ...] = (
         path="settings",
         section="Data",
         timed=False,
-        key="s",
         help="Thresholds, sources, retention, and what perf itself costs",
     ),
 )

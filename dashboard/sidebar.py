@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
 import msgspec
 import streamlit as st
 
 from dashboard import data
-from dashboard.state import lasted
+from dashboard.state import COMPARE, RANGES, lasted
 from dashboard.units import show
 from perf.errors import PerfError
 from perf.model import Threshold
@@ -106,6 +109,40 @@ def view() -> tuple[bool, bool]:
     live = st.toggle(f"Live, every {refresh:g} s", value=True, key="live", bind="query-params")
     utc = st.toggle("Times in UTC", value=False, key="utc", bind="query-params")
     return live, utc
+
+
+def keys() -> None:
+    """Buttons with a key each, for hands that stay on the keyboard."""
+    with st.container(horizontal=True, gap="xsmall", key="keys"):
+        for icon, key, meaning, turn in _KEYS:
+            st.button("", icon=icon, shortcut=key, help=meaning, type="tertiary", key=f"key_{key}", on_click=turn)
+        if st.button("", icon=":material/keyboard:", shortcut="k", help="All keys", type="tertiary", key="key_k"):
+            _explain()
+
+
+@st.dialog("Keys")
+def _explain() -> None:
+    rows = [("k", "this list"), *((key, meaning) for _, key, meaning, _ in _KEYS)]
+    rows += [("r", "run the page again"), ("double click", "leave the zoom of all charts")]
+    st.markdown("\n".join(["| key | does |", "|---|---|", *(f"| `{key}` | {meaning} |" for key, meaning in rows)]))
+
+
+def _flip(name: str) -> None:
+    st.session_state[name] = not st.session_state[name]
+
+
+def _turn(name: str, values: Sequence[str]) -> None:
+    """The next of *values*, round and round."""
+    now = st.session_state.get(name)
+    st.session_state[name] = values[(values.index(now) + 1) % len(values)] if now in values else values[0]
+
+
+_KEYS = (
+    (":material/pause:", "p", "pause, or go on", partial(_flip, "live")),
+    (":material/public:", "u", "UTC, or this browser's zone", partial(_flip, "utc")),
+    (":material/compare_arrows:", "v", "the next comparison", partial(_turn, "compare", tuple(COMPARE))),
+    (":material/schedule:", "t", "the next time range", partial(_turn, "range", tuple(RANGES))),
+)
 
 
 def footer(zone: str) -> None:

@@ -20,16 +20,6 @@ RANGES = {
     "30d": 2_592_000.0,
 }
 CUSTOM = "custom"
-LABELS = {
-    "5m": "5 m",
-    "15m": "15 m",
-    "1h": "1 h",
-    "3h": "3 h",
-    "24h": "24 h",
-    "7d": "7 d",
-    "30d": "30 d",
-    CUSTOM: "custom",
-}
 COMPARE = {
     "none": "no comparison",
     "previous": "vs previous period",

@@ -11,7 +11,7 @@ import streamlit as st
 
 from dashboard import data
 from dashboard.nav import Entry
-from dashboard.state import COMPARE, CUSTOM, LABELS, RANGES, State, first_range, from_local, to_local, zone_named
+from dashboard.state import COMPARE, CUSTOM, RANGES, State, first_range, from_local, to_local, zone_named
 from dashboard.theme import LOOKS
 from perf.errors import PerfError
 from perf.model import Metric, SeriesInfo, Status, Window
@@ -30,7 +30,6 @@ def header(entry: Entry, *, live: bool, utc: bool) -> State:
         chosen = st.segmented_control(
             "Range",
             [*RANGES, CUSTOM],
-            format_func=lambda name: LABELS[name],
             default=st.session_state.setdefault("first_range", first_range(settings.range, data.age())),
             required=True,
             key="range",

@@ -27,9 +27,13 @@ def write(store: str, owner: Owner) -> None:
     """Leave the note, readable by this user alone. Raises: OSError."""
     path = path_for(store)
     draft = path.with_name(f"{path.name}.{owner.pid}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(msgspec.json.encode(owner))
-    draft.replace(path)
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(msgspec.json.encode(owner))
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
 
 
 def read(store: str) -> Owner | None:

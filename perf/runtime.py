@@ -11,7 +11,7 @@ from concurrent.futures import Future
 
 from perf import ownerfile
 from perf.clock import SystemClock
-from perf.errors import StoreBusy, StoreClosed, StoreError
+from perf.errors import StoreBusy, StoreClosed, StoreError, StoreLocked
 from perf.health import HealthChecker
 from perf.health.probes.disk import DiskProbe
 from perf.health.probes.loops import LoopsProbe, dead
@@ -37,7 +37,13 @@ _log = logging.getLogger(__name__)
 
 def open_store(settings: StoreSettings, clock: Clock) -> MetricStore:
     """The store that *settings* name. Raises: StoreLocked when another process owns it, StoreError, PluginError."""
-    store: MetricStore = resolve("store", settings.backend, STORES)(settings, clock)
+    try:
+        store: MetricStore = resolve("store", settings.backend, STORES)(settings, clock)
+    except StoreLocked as error:
+        owner = ownerfile.read(settings.path)
+        if owner is None or owner.pid != error.pid:
+            raise
+        raise StoreLocked(f"{error} (it answers at {owner.url})", pid=error.pid) from error
     return store
 
 
@@ -86,7 +92,7 @@ class Runtime:
         self._thread("housekeeper", self._housekeeper.run, self._stop)
         self._thread("health", self._checks.run, self._stop)
         if url and self.settings.store.backend == "duckdb":
-            ownerfile.write(self.settings.store.path, self._owner(url, self.started))
+            self._leave_note(Owner(pid=os.getpid(), url=url, token=self.token, started=self.started))
 
     def stop(self, grace: float = 10.0) -> None:
         """Stop sampling, write what is queued, checkpoint and close; at most about *grace* seconds."""
@@ -122,8 +128,12 @@ class Runtime:
         self._threads.append(thread)
         thread.start()
 
-    def _owner(self, url: str, started: float) -> Owner:
-        return Owner(pid=os.getpid(), url=url, token=self.token, started=started)
+    def _leave_note(self, owner: Owner) -> None:
+        """Best effort: on a full disk recording goes on, and others find this process at the address of the settings."""
+        try:
+            ownerfile.write(self.settings.store.path, owner)
+        except OSError as error:
+            _log.warning("other processes will not be told who owns %s: %s", self.settings.store.path, error)
 
     def _health(self) -> HealthChecker:
         store = self.settings.store

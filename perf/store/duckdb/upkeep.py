@@ -23,7 +23,7 @@ _MINUTE = 60 * MICRO
 _HOUR = 3_600 * MICRO
 _DAY = 24 * _HOUR
 _ROLL_MINUTES = 10 * _MINUTE
-_SEAL_ROWS = 8 * 122_880  # Row groups of DuckDB: a slice ends with one that is nearly full.
+_SEAL_ROWS = 4 * 122_880  # Row groups of DuckDB: a slice ends with one that is nearly full.
 _TABLES = {Level.RAW: ("samples", "hot"), Level.MINUTE: ("roll_1m",), Level.HOUR: ("roll_1h",)}
 _KEPT = {Level.RAW: "kept_raw", Level.MINUTE: "kept_minute", Level.HOUR: "kept_hour"}
 

@@ -1,0 +1,37 @@
+"""A program that appends numbered batches until it is killed: prints each number after its commit."""
+
+from __future__ import annotations
+
+import sys
+
+from perf.clock import SystemClock
+from perf.model import Metric, Sample
+from perf.settings import StoreSettings
+from perf.store.duckdb import DuckDBStore
+
+BATCH = 100
+
+
+def say(line: str) -> None:
+    """Tell the test, at once."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    """Arguments: path of the store, first number; upkeep and tiny logs keep checkpoints coming."""
+    path, number = sys.argv[1], int(sys.argv[2])
+    store = DuckDBStore(StoreSettings(path=path, wal_limit=20_000, seal_every=60.0), SystemClock())
+    metrics = [Metric(f"m{index}") for index in range(10)]
+    say("ready")
+    while True:
+        ts = 1_700_000_000.0 + number
+        store.append([Sample(ts, metrics[n % 10], (("n", str(n)),), float(number)) for n in range(BATCH)])
+        say(str(number))
+        if number % 5 == 0:
+            store.maintain(ts)
+        number += 1
+
+
+if __name__ == "__main__":
+    main()
