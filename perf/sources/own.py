@@ -61,5 +61,5 @@ class OwnSource:
         yield Sample(ts, QUEUED, (), float(stats.queued))
         if stats.commits:
             yield Sample(ts, COMMIT, (), round(stats.commit_seconds, 6))
-        for reason in ("not_finite", "queue_full", "store_failed"):
+        for reason in ("unstorable", "queue_full", "store_failed"):
             yield Sample(ts, DROPPED, (("reason", reason),), float(stats.dropped.get(reason, 0)))

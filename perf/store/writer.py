@@ -19,6 +19,8 @@ from perf.ports import Clock, MetricStore
 GROUP_SAMPLES = 5_000
 RETRY_SECONDS = 1.0
 IDLE_SECONDS = 1.0
+LATEST = 253_402_300_799.0
+"""The end of the year 9999 in Unix seconds."""
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -53,22 +55,23 @@ class Writer:
         self._stuck: str | None = None
 
     def submit(self, samples: Sequence[Sample]) -> Future[None]:
-        """Queue *samples*; the future is done when they would survive a crash. Samples that aren't finite are dropped.
+        """Queue *samples*; the future is done when they would survive a crash. What no store can hold is dropped, and counted:
+        values that aren't finite, and times before 1970 or after 9999.
 
         Raises: StoreBusy when the queue is full (this batch is dropped and counted), StoreClosed after the end.
         """
-        finite = [sample for sample in samples if math.isfinite(sample.value) and math.isfinite(sample.ts)]
+        storable = [sample for sample in samples if math.isfinite(sample.value) and 0.0 <= sample.ts < LATEST]
         done: Future[None] = Future()
         with self._wake:
             if self._closed:
                 raise StoreClosed("the writer has stopped")
-            if len(finite) < len(samples):
-                self._count("not_finite", len(samples) - len(finite))
-            if self._queued + len(finite) > self._capacity:
-                self._count("queue_full", len(finite))
-                raise StoreBusy(f"{self._queued} samples wait already; dropped {len(finite)}")
-            self._queue.append(_Batch(finite, done))
-            self._queued += len(finite)
+            if len(storable) < len(samples):
+                self._count("unstorable", len(samples) - len(storable))
+            if self._queued + len(storable) > self._capacity:
+                self._count("queue_full", len(storable))
+                raise StoreBusy(f"{self._queued} samples wait already; dropped {len(storable)}")
+            self._queue.append(_Batch(storable, done))
+            self._queued += len(storable)
             self._wake.notify()
         return done
 

@@ -151,7 +151,7 @@ def reads(folder: Path, *, quick: bool) -> None:
             lambda: store.read(RangeQuery(selector=Selector("metric_3"), window=all_, step=60)),
             "<= 100",
         ),
-        ("overview: 20 metrics x 10 series, 24 h, 5 min", lambda: overview(store, end), "<= 100"),
+        ("overview, 20 questions of 10 series each, 24 h, 5 min, together", lambda: overview(store, end), ""),
         ("newest 50 rows", lambda: store.rows(RowsQuery(window=one)), "<= 100"),
         ("newest 50 rows, offset 9,950", lambda: store.rows(RowsQuery(window=one, offset=9_950)), "<= 100"),
         ("50 rows by metric", lambda: store.rows(RowsQuery(window=one, order=RowOrder.METRIC)), "<= 100"),

@@ -354,7 +354,7 @@ def test_rows_page_by_value_and_by_metric(store: MetricStore) -> None:
     window = Window(T0, T0 + 10)
 
     def values(order: RowOrder, *, descending: bool) -> list[float]:
-        return store.rows(RowsQuery(window=window, order=order, descending=descending)).values.tolist()
+        return list(store.rows(RowsQuery(window=window, order=order, descending=descending)).values)
 
     assert values(RowOrder.VALUE, descending=True) == [9.0, 7.0, 5.0, 3.0]
     assert values(RowOrder.METRIC, descending=False) == [7.0, 5.0, 9.0, 3.0]

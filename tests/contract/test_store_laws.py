@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import defaultdict
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -137,7 +138,7 @@ def page(found: Rows) -> object:
     return found.ts.tolist(), found.sids.tolist(), found.values.tolist(), found.series, found.total, found.capped
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(batches, st.lists(st.integers(0, 30_000), min_size=6, max_size=6), st.lists(queries(), max_size=8), pages)
 def test_stores_agree_whatever_is_late_repeated_or_reset(
     given_batches: list[list[Sample]], pauses: list[int], asked: list[RangeQuery], asked_page: RowsQuery
@@ -156,8 +157,8 @@ def test_stores_agree_whatever_is_late_repeated_or_reset(
             pair.close()
 
 
-@settings(max_examples=40, deadline=None)
-@given(batches, st.integers(0, 12), st.lists(queries(), min_size=1, max_size=6))
+@settings(max_examples=25, deadline=None)
+@given(batches, st.integers(0, 8), st.lists(queries(), min_size=1, max_size=6))
 def test_upkeep_and_reopening_change_no_answer(
     given_batches: list[list[Sample]], hours: int, asked: list[RangeQuery]
 ) -> None:
@@ -233,13 +234,14 @@ def test_levels_agree_where_the_step_is_a_multiple(given_batches: list[list[Samp
                 query = RangeQuery(selector=Selector("load"), window=window, step=step, aggregate=aggregate)
                 return {s.labels: s.values.tolist() for s in pair.file.read(query)}
 
-            whole = {
+            wholes: dict[Aggregate, Callable[[list[float]], float]] = {
                 Aggregate.MIN: min,
                 Aggregate.MAX: max,
                 Aggregate.SUM: sum,
                 Aggregate.COUNT: sum,
                 Aggregate.LAST: lambda numbers: numbers[-1],
-            }[aggregate]
+            }
+            whole = wholes[aggregate]
             for fine in (30.0, 60.0, 3600.0):
                 assert {key: whole(numbers) for key, numbers in asked(fine).items()} == {
                     key: numbers[0] for key, numbers in asked(7200.0).items()

@@ -55,6 +55,8 @@ class DuckDBStore:
         self._clock = clock
         self._path = Path(settings.path).expanduser().resolve()
         self._events: list[str] = []
+        self._doubt: tuple[Sequence[Sample], int] | None = None
+        self._landed: Sequence[Sample] | None = None
         self._open = False
         self._pid = os.getpid()
         files.claim(self._path)
@@ -70,26 +72,25 @@ class DuckDBStore:
         _guard_forks(self)
 
     def append(self, samples: Sequence[Sample]) -> None:
-        """Commit *samples*. Raises: StoreFull (nothing written, try again), StoreError."""
+        """Commit *samples*. Raises: StoreFull (try the same list again: it is stored once), StoreError."""
         self._check()
         if not samples:
             return
         if self._database.invalid:
             self._recover()
+        if self._take_landed(samples):
+            return
         before = self._upkeep.hot_rows
         batch = self._catalog.batch(samples)
         try:
             append.append(self._database, batch, self._upkeep.marks)
         except Invalidated:
+            self._doubt = (samples, before)
             self._recover()
-            if self._upkeep.hot_rows == before:
-                batch = self._catalog.batch(samples)
-                append.append(self._database, batch, self._upkeep.marks)
-            elif self._upkeep.hot_rows == before + len(samples):
-                self._catalog.seen(batch.sids, batch.ts, batch.values)
+            if self._take_landed(samples):
                 return
-            else:
-                raise
+            batch = self._catalog.batch(samples)
+            append.append(self._database, batch, self._upkeep.marks)
         self._upkeep.hot_rows += len(samples)
         self._catalog.commit(batch)
 
@@ -172,6 +173,11 @@ class DuckDBStore:
             raise StoreClosed(f"{self._path}: the store is closed")
         self._database.check_process()
 
+    def _take_landed(self, samples: Sequence[Sample]) -> bool:
+        """Whether *samples*, whose commit ended in doubt, turned out to be stored: the row count told when reopening."""
+        landed, self._landed = self._landed is samples, None
+        return landed
+
     def _load_or_set_aside(self) -> None:
         self._steady = SteadyTime(self._clock)
         try:
@@ -200,6 +206,7 @@ class DuckDBStore:
             self._overrides = DuckDBOverrides(self._database)
         except BaseException:
             self._database.close()
+            self._database.invalid = True
             raise
 
     def _recover(self) -> None:
@@ -208,6 +215,11 @@ class DuckDBStore:
         self._database.invalid = True
         self._database.close()
         self._load()
+        if self._doubt is not None:
+            samples, before = self._doubt
+            self._doubt = None
+            if self._upkeep.hot_rows == before + len(samples):
+                self._landed = samples
         moment = self._clock.now()
         self._events.append(
             f"A checkpoint failed and the store was reopened at Unix time {moment:.0f}; nothing was lost."

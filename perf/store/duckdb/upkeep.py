@@ -134,11 +134,12 @@ class DuckDBUpkeep:
 
     def _make_room(self, _now: int, deadline: float) -> bool:
         """On a nearly full volume delete the oldest raw samples until the file has room inside; always done."""
-        self.short_of_room = files.free_bytes(self._database.path) < self._settings.free_space_floor
+        missing = self._settings.free_space_floor - files.free_bytes(self._database.path)
+        self.short_of_room = missing > 0
         if not self.short_of_room:
             return True
-        # What the log holds goes into the file at the next checkpoint, which must find room there.
-        reserve = 2 * self._settings.wal_limit
+        # What the volume lacks must be free inside the file: a checkpoint writes new blocks before it frees old ones.
+        reserve = missing + 2 * self._settings.wal_limit
         while perf_counter() <= deadline and self._free_inside() < reserve:
             cut = self._oldest_slice()
             if cut is None:

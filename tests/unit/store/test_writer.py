@@ -64,13 +64,20 @@ def test_what_waits_is_one_commit() -> None:
     assert (stats.stored, stats.commits, stats.queued, stats.dropped) == (6, 1, 0, {})
 
 
-def test_values_that_are_not_finite_are_dropped_and_counted() -> None:
+def test_what_no_store_can_hold_is_dropped_and_counted() -> None:
     store = Failing([])
     writer = Writer(store, SystemClock())
     with running(writer):
-        writer.submit([sample(float("nan")), sample(float("inf")), sample(1.0)]).result(5)
+        odd = [
+            sample(float("nan")),
+            sample(float("inf")),
+            sample(1.0, -1.0),
+            sample(1.0, float("nan")),
+            sample(1.0, 1e12),
+        ]
+        writer.submit([*odd, sample(1.0)]).result(5)
     assert store.batches == [1]
-    assert writer.stats().dropped == {"not_finite": 2}
+    assert writer.stats().dropped == {"unstorable": 5}
 
 
 def test_a_full_queue_refuses_and_counts() -> None:
