@@ -24,6 +24,11 @@ def get() -> Runtime:
         return _runtime
 
 
+def running() -> Runtime | None:
+    """The runtime of this process, if there is one."""
+    return _runtime
+
+
 def install(runtime: Runtime | None) -> None:
     """Make *runtime*, which somebody else starts and stops, the one of this process; None forgets it."""
     global _runtime  # noqa: PLW0603  # As above.

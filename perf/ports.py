@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from perf.model import Change, ProbeResult, RangeQuery, Rows, RowsQuery, Sample, Series, SeriesInfo, StoreUsage
+from perf.model import (
+    Change,
+    Distributions,
+    Measurement,
+    ProbeResult,
+    RangeQuery,
+    Rows,
+    RowsQuery,
+    Sample,
+    Series,
+    SeriesInfo,
+    StoreUsage,
+)
 
 
 class Clock(Protocol):
@@ -28,8 +40,8 @@ class Source(Protocol):
 class Store(Protocol):
     """Where samples live. Writes come from one thread; reads may come from any."""
 
-    def append(self, samples: Sequence[Sample]) -> None:
-        """Store *samples*; when it returns they survive a crash of the process.
+    def append(self, samples: Sequence[Measurement]) -> None:
+        """Store *samples*, numbers and distributions; when it returns they survive a crash of the process.
 
         Raises: StoreFull when there is no space (nothing written, try again), StoreError otherwise.
         """
@@ -39,6 +51,11 @@ class Store(Protocol):
 
     def read(self, query: RangeQuery) -> list[Series]:
         """Answer *query* from the coarsest level that is fine enough and reaches back far enough."""
+
+    def distributions(self, query: RangeQuery, *, shape: bool = True) -> list[Distributions]:
+        """What distributions observed: each series by itself, or merged when *query* has ``across=MERGE``; its aggregate is
+        not looked at. Without *shape* there are no buckets, and no zeros (faster).
+        """
 
     def rows(self, query: RowsQuery) -> Rows:
         """Raw samples, one page."""

@@ -18,10 +18,12 @@ from perf.health.probes.loops import LoopsProbe, dead
 from perf.health.probes.resources import ResourcesProbe
 from perf.health.probes.store import StoreProbe
 from perf.loops import Loop
-from perf.model import Beat, Sample, Selector, SeriesInfo, Threshold
+from perf.model import Beat, Measurement, Selector, SeriesInfo, Threshold
 from perf.ownerfile import Owner
 from perf.plugins import SOURCES, STORES, resolve
 from perf.ports import Clock, MetricStore, Probe
+from perf.record import Recorder, current
+from perf.record.drainer import Drainer
 from perf.settings import Settings, StoreSettings
 from perf.sources.own import OwnSource
 from perf.sources.sampler import Sampler, Scheduled
@@ -66,8 +68,11 @@ def scheduled_sources(settings: Settings, clock: Clock) -> list[Scheduled]:
 class Runtime:
     """One owner: a store with its writer, the sampler, health checks and housekeeping."""
 
-    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
-        """Opens the store, starts nothing. Raises: StoreLocked, StoreError, PluginError."""
+    def __init__(self, settings: Settings, clock: Clock | None = None, *, recorder: Recorder | None = None) -> None:
+        """Opens the store, starts nothing; *recorder* is the process's own by default.
+
+        Raises: StoreLocked, StoreError, PluginError.
+        """
         self.settings = settings
         self.clock: Clock = clock or SystemClock()
         self.token = secrets.token_urlsafe(24)
@@ -76,6 +81,10 @@ class Runtime:
         own = Scheduled("own", OwnSource(self.clock, self.store.usage, self.writer.stats, self.beats), OWN_SECONDS)
         self.sampler = Sampler([*scheduled_sources(settings, self.clock), own], self._submit, self.clock)
         self.health = self._health()
+        self.recorder = recorder or current()
+        drainer = Drainer(self.recorder, settings.record, self._submit, self.clock)
+        self._drain = Loop("drain", settings.record.interval, drainer.turn, self.clock)
+        self._last_drain = drainer.finish
         self._housekeeper = Loop("housekeeper", HOUSEKEEPING_SECONDS, self._maintain, self.clock)
         self._checks = Loop("health", HEALTH_SECONDS, self._check, self.clock)
         self._maintenance: Future[None] | None = None
@@ -89,6 +98,8 @@ class Runtime:
         self.started = self.clock.now()
         self._thread("writer", self.writer.run, self._stop_writer)
         self._thread("sampler", self.sampler.run, self._stop)
+        if self.settings.record.enabled:
+            self._thread("drain", self._drain.run, self._stop)
         self._thread("housekeeper", self._housekeeper.run, self._stop)
         self._thread("health", self._checks.run, self._stop)
         if url and self.settings.store.backend == "duckdb":
@@ -102,6 +113,8 @@ class Runtime:
             if thread.name == "perf-writer":
                 continue
             thread.join(max(0.1, deadline - self.clock.monotonic()))
+        if self.started is not None and self.settings.record.enabled:
+            self._last_drain()
         self._stop_writer.set()
         self.writer.wake()
         for thread in self._threads:
@@ -121,6 +134,8 @@ class Runtime:
             self._housekeeper.beat,
             self._checks.beat,
         ]
+        if self.settings.record.enabled:
+            parts.append(self._drain.beat)
         return [beat() for beat in parts]
 
     def _thread(self, name: str, run: Callable[[threading.Event], None], stop: threading.Event) -> None:
@@ -171,7 +186,7 @@ class Runtime:
         reasons = [] if stats.commits else ["nothing has been stored yet"]
         return [*reasons, f"the store does not take samples: {stats.stuck}"] if stats.stuck else reasons
 
-    def _submit(self, samples: Sequence[Sample]) -> None:
+    def _submit(self, samples: Sequence[Measurement]) -> None:
         """Hand samples to the writer; what it can't take is counted there."""
         try:
             self.writer.submit(samples)

@@ -1,6 +1,8 @@
 """The text form of a question: a small part of PromQL, such as ``sum by (device) (rate(disk_read_bytes_total))``.
 
-Grammar: ``[sum|avg|min|max [by (label, ...)] (] [rate|avg_over_time|...(] metric [{label="value", ...}] [)] [)]``.
+Grammar: ``[sum|avg|min|max [by (label, ...)] (] [rate|avg_over_time|...(] metric [{label="value", ...}] [)] [)]``, or for
+a percentile of all series together ``p50|p95|p99 [by (label, ...)] (metric [{...}])``, which merges distributions;
+``p95_over_time(...)`` is that of each series by itself, and nothing may stand around it: percentiles don't average or add up.
 Over time there is no ``[5m]`` range: a question has one step, and that is the range.
 """
 
@@ -23,7 +25,12 @@ _OVER_TIME = {
     "sum_over_time": Aggregate.SUM,
     "last_over_time": Aggregate.LAST,
     "count_over_time": Aggregate.COUNT,
+    "p50_over_time": Aggregate.P50,
+    "p95_over_time": Aggregate.P95,
+    "p99_over_time": Aggregate.P99,
 }
+_PERCENTILES = tuple(aggregate.value for aggregate in Aggregate if aggregate.quantile)
+_ACROSS = (*(across.value for across in Across if across is not Across.MERGE), *_PERCENTILES)
 _FUNCTION = {aggregate: name for name, aggregate in _OVER_TIME.items()}
 _TOKEN = re.compile(r'\s*(?:(?P<name>[A-Za-z_:][A-Za-z0-9_:]*)|(?P<text>"(?:[^"\\]|\\.)*")|(?P<mark>[(){},=]))')
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
@@ -42,12 +49,17 @@ class Expression(msgspec.Struct, frozen=True, kw_only=True):
         inner = self.selector.metric
         if self.selector.labels:
             inner += "{" + ", ".join(f"{name}={_quoted(value)}" for name, value in self.selector.labels) + "}"
+        if self.across is Across.MERGE:
+            return f"{self.aggregate}{self._by}({inner})"
         if self.aggregate is not None:
             inner = f"{_FUNCTION[self.aggregate]}({inner})"
         if self.across is None:
             return inner
-        by = f" by ({', '.join(self.by)}) " if self.by else ""
-        return f"{self.across}{by}({inner})"
+        return f"{self.across}{self._by}({inner})"
+
+    @property
+    def _by(self) -> str:
+        return f" by ({', '.join(self.by)}) " if self.by else ""
 
 
 def parse(text: str) -> Expression:
@@ -85,19 +97,30 @@ class _Parser:
 
     def expression(self) -> Expression:
         across, by = self._across()
+        place = self._tokens[self._next][2]
         aggregate = self._opened(_OVER_TIME)
+        if across in _PERCENTILES and aggregate:
+            raise self._misplaced(f"{across}(...) takes a metric, not {_FUNCTION[aggregate]}(...)", place)
+        if across and aggregate and aggregate.quantile:
+            merged = f"{aggregate}{' by (label) ' if by else ''}(...)"
+            raise self._misplaced(
+                f"percentiles can't be combined by {across}; {merged} merges the distributions", place
+            )
         selector = self._selector()
         if aggregate is not None:
             self._mark(")")
-        if across is not None:
+        if across:
             self._mark(")")
         self._expect("end", "the end of the query")
-        return Expression(selector=selector, aggregate=aggregate, across=across, by=by)
+        if across in _PERCENTILES:
+            return Expression(selector=selector, aggregate=Aggregate(across), across=Across.MERGE, by=by)
+        return Expression(selector=selector, aggregate=aggregate, across=Across(across) if across else None, by=by)
 
-    def _across(self) -> tuple[Across | None, tuple[str, ...]]:
+    def _across(self) -> tuple[str, tuple[str, ...]]:
+        """``sum`` and the like, or a percentile; empty when there is neither."""
         kind, value, _ = self._tokens[self._next]
-        if kind != "name" or value not in tuple(Across) or self._peek(1) not in ("(", "by"):
-            return None, ()
+        if kind != "name" or value not in _ACROSS or self._peek(1) not in ("(", "by"):
+            return "", ()
         self._next += 1
         by: tuple[str, ...] = ()
         if self._peek() == "by":
@@ -110,14 +133,16 @@ class _Parser:
             self._mark(")")
             by = tuple(names)
         self._mark("(")
-        return Across(value), by
+        return value, by
 
     def _opened(self, functions: dict[str, Aggregate]) -> Aggregate | None:
         kind, value, position = self._tokens[self._next]
         if kind != "name" or self._peek(1) != "(":
             return None
+        if value in _ACROSS:
+            raise self._misplaced(f"{value} stands outermost", position)
         if value not in functions:
-            known = ", ".join([*tuple(Across), *functions])
+            known = ", ".join([*_ACROSS, *functions])
             raise QueryError(
                 f"no function {value!r} at column {position + 1}; known: {known}", text=self._text, position=position
             )
@@ -153,6 +178,9 @@ class _Parser:
             self._fail(what)
         self._next += 1
         return value
+
+    def _misplaced(self, what: str, position: int) -> QueryError:
+        return QueryError(f"{what} (column {position + 1})", text=self._text, position=position)
 
     def _fail(self, expected: str) -> None:
         _, value, position = self._tokens[self._next]

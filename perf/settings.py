@@ -85,6 +85,18 @@ class SourceSettings(_Group, frozen=True):
     process: ProcessSettings = ProcessSettings()
 
 
+class RecordSettings(_Group, frozen=True):
+    """What this process records about its own functions, requests and queries, and what that may cost."""
+
+    enabled: Annotated[bool, says("whether what is recorded is stored")] = True
+    interval: Annotated[Seconds, says("how often it is")] = 1.0
+    max_cpu: Annotated[float, msgspec.Meta(gt=0, le=1), says("share of a core; above it calls are sampled")] = 0.01
+    traces: Annotated[bool, says("whether a call a second and function tells who calls whom")] = True
+    slowest: Annotated[int, msgspec.Meta(ge=1, le=100), says("slow calls kept each minute and series")] = 10
+    arguments: Annotated[bool, says("true: slow calls keep values of arguments, not only types and lengths")] = False
+    release: Annotated[str, says("what is deployed, such as a version; slow calls carry it")] = ""
+
+
 class ServerSettings(_Group, frozen=True):
     """Where ``python -m perf serve`` listens; the dashboard's address stands in ``.streamlit/config.toml``."""
 
@@ -124,6 +136,7 @@ class Settings(_Group, frozen=True):
     insecure: Annotated[bool, says("true: listen on any address, although nobody signs in")] = False
     store: StoreSettings = StoreSettings()
     sources: SourceSettings = SourceSettings()
+    record: RecordSettings = RecordSettings()
     server: ServerSettings = ServerSettings()
     dashboard: DashboardSettings = DashboardSettings()
     logs: LogSettings = LogSettings()

@@ -14,11 +14,14 @@ from perf.api.hosts import LOOPBACK, KnownHosts
 from perf.api.middleware import SecurityHeaders
 from perf.api.problem import http_error
 from perf.runtime import Runtime
+from perf.transport.decode import Limits
+from perf.transport.receiver import Receiver
 
 
 def routes(runtime: Runtime) -> list[BaseRoute]:
     """Everything under ``/api``, ``/health`` and ``/metrics``; what is unknown there is a 404, not the dashboard's page."""
     resources = [*series.routes(runtime), *export.routes(runtime), *sql.routes(runtime)]
+    limits = Limits(max_age=runtime.settings.store.retention.raw)
     api = Starlette(
         routes=[Mount("/v1", app=Router(resources, redirect_slashes=False))],
         exception_handlers={HTTPException: http_error},
@@ -28,6 +31,7 @@ def routes(runtime: Runtime) -> list[BaseRoute]:
     return [
         Mount("/api", app=api),
         *health.routes(runtime),
+        *Receiver(runtime.writer.submit, runtime.clock, limits=limits).routes(),
         *_nothing("/health"),
         *_nothing("/metrics"),
         Route("/api", _missing),

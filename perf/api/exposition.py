@@ -31,7 +31,7 @@ _NOT_IN_LABEL = re.compile(r"[^a-zA-Z0-9_]")
 def text(series: Iterable[SeriesInfo], *, now: float) -> bytes:
     """Prometheus text 0.0.4 of every series with a value not older than STALE_AFTER at *now* (Unix seconds).
 
-    Names are made valid; values of label names that become equal are joined with ``;``. Counters end with ``_total``.
+    Distributions are left out: the store keeps what each interval observed, a scraper wants running totals. Names are made valid; values of label names that become equal are joined with ``;``. Counters end with ``_total``.
     """
     lines: list[str] = []
     for family in _families(series, now):
@@ -102,6 +102,8 @@ def _families(series: Iterable[SeriesInfo], now: float) -> list[_Family]:
     families: dict[tuple[str, Kind], _Family] = {}
     for info in series:
         if info.last_ts is None or info.last_value is None or now - info.last_ts > STALE_AFTER:
+            continue
+        if info.metric.kind is Kind.HISTOGRAM:
             continue
         # One bad counter would make a scraper refuse the whole page.
         if info.metric.kind is Kind.COUNTER and not info.last_value >= 0:

@@ -23,6 +23,7 @@ class Kind(StrEnum):
 
     GAUGE = "gauge"
     COUNTER = "counter"
+    HISTOGRAM = "histogram"
 
 
 class Metric(msgspec.Struct, frozen=True):
@@ -46,7 +47,7 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
 class SeriesInfo(msgspec.Struct, frozen=True):
     """A known series: its id in the store, identity, when it was first and last seen (Unix seconds) and its last value.
 
-    *last_ts* and *last_value* are None when nothing arrived since the store was opened.
+    *last_ts* and *last_value* are None when nothing arrived since the store was opened; a distribution has no value.
     """
 
     sid: int

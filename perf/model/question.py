@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from perf.model.metric import Array, Labels, Metric, SeriesInfo
+from perf.model.metric import Array, Kind, Labels, Metric, SeriesInfo
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,15 +25,24 @@ class Aggregate(StrEnum):
     LAST = "last"
     COUNT = "count"
     RATE = "rate"
+    P50 = "p50"
+    P95 = "p95"
+    P99 = "p99"
+
+    @property
+    def quantile(self) -> float | None:
+        """From 0 to 1 for a percentile, which only distributions have; else None."""
+        return {"p50": 0.5, "p95": 0.95, "p99": 0.99}.get(self.value)
 
 
 class Across(StrEnum):
-    """How several series become one, step by step."""
+    """How several series become one, step by step. Distributions are merged, and then asked for a percentile."""
 
     SUM = "sum"
     AVG = "avg"
     MIN = "min"
     MAX = "max"
+    MERGE = "merge"
 
 
 class Level(StrEnum):
@@ -80,8 +89,9 @@ class Selector(msgspec.Struct, frozen=True):
 class RangeQuery(msgspec.Struct, frozen=True, kw_only=True):
     """A question about series over time; *step* in seconds, steps are aligned to multiples of it since the epoch.
 
-    ``aggregate=None`` means the natural one of the metric's kind: rate for counters, average for gauges. ``across=None``
-    answers every matching series, otherwise they are combined; *by* keeps these labels apart.
+    ``aggregate=None`` means the natural one of the metric's kind: rate for counters, else the average. ``across=None``
+    answers every matching series, otherwise they are combined; *by* keeps these labels apart. Percentiles combine by MERGE
+    alone, and nothing else does; averages of distributions combine to the average of all observations.
     """
 
     selector: Selector
@@ -112,8 +122,29 @@ class Series(msgspec.Struct, frozen=True, kw_only=True):
     def unit(self) -> str:
         """The unit of *values*: per second for a rate, none for a count."""
         if self.aggregate is Aggregate.RATE:
+            if self.metric.kind is Kind.HISTOGRAM:
+                return "1/s"
             return f"{self.metric.unit or '1'}/s"
         return "1" if self.aggregate is Aggregate.COUNT else self.metric.unit
+
+
+class Distributions(msgspec.Struct, frozen=True, kw_only=True):
+    """What one series, or a group of them, observed step by step: *ts* (n,) starts of steps, *count*, *total*, *low*, *high*
+    and *zero* (n,), and *buckets* (n, w), where column j counts bucket *first* + j. Steps without observations are absent.
+    """
+
+    metric: Metric
+    labels: Labels
+    step: float
+    level: Level
+    ts: Array
+    count: npt.NDArray[np.int64]
+    total: Array
+    low: Array
+    high: Array
+    zero: npt.NDArray[np.int64]
+    first: int
+    buckets: npt.NDArray[np.int64]
 
 
 class RowOrder(StrEnum):

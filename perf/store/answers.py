@@ -9,12 +9,28 @@ import numpy as np
 import numpy.typing as npt
 
 from perf.errors import QueryError
-from perf.model import Across, Aggregate, Array, Kind, Labels, RangeQuery, Rows, RowsQuery, Series
+from perf.model import (
+    Across,
+    Aggregate,
+    Array,
+    Distributions,
+    Kind,
+    Labels,
+    Metric,
+    RangeQuery,
+    Rows,
+    RowsQuery,
+    Series,
+)
 from perf.store.catalog import SeriesCatalog
 from perf.store.levels import MICRO, Plan
+from perf.store.spread import Spread, merged, quantiles
 
 POINT_LIMIT = 2_000_000
 """Steps x series that one answer may hold; 2 million take 110 MB on their way."""
+
+CELL_LIMIT = 8_000_000
+"""Steps x buckets x series that one answer may hold."""
 
 COUNT_CAP = 10_000
 """How far the rows of a page's question are counted."""
@@ -34,6 +50,34 @@ class Found(msgspec.Struct, frozen=True):
 def aggregate(query: RangeQuery, kind: Kind) -> Aggregate:
     """What *query* asks for; by default the natural one of *kind*."""
     return query.aggregate or (Aggregate.RATE if kind is Kind.COUNTER else Aggregate.AVG)
+
+
+def check(query: RangeQuery, metric: Metric) -> Aggregate:
+    """What *query* asks of *metric*. Raises: QueryError when that would say nothing, such as an average of percentiles."""
+    wanted = aggregate(query, metric.kind)
+    wide = metric.kind is Kind.HISTOGRAM
+    if wanted.quantile is not None and not wide:
+        raise QueryError(f"{metric.name}: a {metric.kind} has no percentiles; they come from distributions")
+    if wanted is Aggregate.LAST and wide:
+        raise QueryError(f"{metric.name}: a distribution has no last value; ask for p50, p95, p99, avg, count, ...")
+    if wanted.quantile is not None and query.across not in (None, Across.MERGE):
+        raise QueryError(
+            f"{metric.name}: percentiles can't be combined by {query.across}; "
+            f"{wanted}(...) or {wanted} by (label) (...) merges the distributions first"
+        )
+    if query.across is Across.MERGE and wanted.quantile is None:
+        raise QueryError(f"{metric.name}: only percentiles are asked of merged distributions, not {wanted}")
+    if wide and wanted is Aggregate.AVG and query.across is Across.SUM:
+        raise QueryError(f"{metric.name}: a sum of averages says nothing; ask for sum(sum_over_time(...)) or avg(...)")
+    return wanted
+
+
+def check_distributions(query: RangeQuery, catalog: SeriesCatalog, sids: Sequence[int]) -> None:
+    """Raises: QueryError when *query*, which means *sids*, isn't about distributions or doesn't merge them."""
+    if query.across not in (None, Across.MERGE):
+        raise QueryError(f"{query.selector.metric}: distributions are merged, or each by itself; not {query.across}")
+    if sids and catalog.metric(query.selector.metric).kind is not Kind.HISTOGRAM:
+        raise QueryError(f"{query.selector.metric} is not a distribution")
 
 
 def valued(wanted: Aggregate, n: Array, total: Array, low: Array, high: Array) -> Array:
@@ -60,6 +104,42 @@ def answer(query: RangeQuery, plan: Plan, catalog: SeriesCatalog, found: Found) 
     groups, labels = _groups(catalog, found.sids, query.by)
     grouped = _combined(msgspec.structs.replace(found, sids=groups), query.across)
     return list(_series(query, plan, catalog, grouped, labels))
+
+
+def of_distributions(query: RangeQuery, plan: Plan, catalog: SeriesCatalog, parts: Spread) -> list[Series]:
+    """The series of *query* from distributions by id and step, in any order, several a step.
+
+    Raises: QueryError when there are more than `POINT_LIMIT` points.
+    """
+    wanted = aggregate(query, Kind.HISTOGRAM)
+    if len(parts) and (query.across is Across.MERGE or (query.across is Across.AVG and wanted is Aggregate.AVG)):
+        groups, labels = _groups(catalog, parts.keys, query.by)
+        whole = merged(parts, groups)
+        return list(_series(query, plan, catalog, _found(query, plan, catalog, whole), labels))
+    return answer(query, plan, catalog, _found(query, plan, catalog, merged(parts, parts.keys)))
+
+
+def distributions(query: RangeQuery, plan: Plan, catalog: SeriesCatalog, parts: Spread) -> list[Distributions]:
+    """What every series of *query*, or group of them, observed; *parts* as in `of_distributions`.
+
+    Raises: QueryError when there are more than `CELL_LIMIT` counters.
+    """
+    if not len(parts):
+        return []
+    labels: dict[int, Labels]
+    if query.across is None:
+        groups, labels = parts.keys, {sid: catalog.entry(sid).labels for sid in np.unique(parts.keys).tolist()}
+    else:
+        groups, labels = _groups(catalog, parts.keys, query.by)
+    whole = merged(parts, groups)
+    width = int(np.ptp(whole.buckets)) + 1 if len(whole.buckets) else 0
+    if len(whole) * width > CELL_LIMIT:
+        raise QueryError(f"{query.selector.metric}: more than {CELL_LIMIT:,} counters; ask for a coarser step")
+    metric = catalog.metric(query.selector.metric)
+    return [
+        _distributions(metric, plan, labels[int(whole.keys[begin])], whole, begin, end)
+        for begin, end in _cuts(whole.keys)
+    ]
 
 
 def check_page(query: RowsQuery) -> None:
@@ -130,8 +210,7 @@ def _series(
 ) -> Iterator[Series]:
     """Cut sorted rows into series."""
     metric = catalog.metric(query.selector.metric)
-    bounds = np.flatnonzero(np.diff(found.sids)) + 1
-    for begin, end in zip([0, *bounds.tolist()], [*bounds.tolist(), len(found.sids)], strict=True):
+    for begin, end in _cuts(found.sids):
         yield Series(
             metric=metric,
             labels=labels[int(found.sids[begin])],
@@ -143,3 +222,54 @@ def _series(
             low=found.low[begin:end],
             high=found.high[begin:end],
         )
+
+
+def _cuts(keys: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """Begin and end of every run of equal *keys* (n,), of which there is at least one."""
+    bounds = np.flatnonzero(np.diff(keys)) + 1
+    return zip([0, *bounds.tolist()], [*bounds.tolist(), len(keys)], strict=True)
+
+
+def _found(query: RangeQuery, plan: Plan, catalog: SeriesCatalog, whole: Spread) -> Found:
+    """The wanted number of every merged distribution."""
+    wanted = aggregate(query, Kind.HISTOGRAM)
+    low, high = whole.low, whole.high
+    if wanted.quantile is not None:
+        values = quantiles(whole, wanted.quantile)
+    elif wanted is Aggregate.RATE:
+        values = low = high = whole.n / _covered(plan, catalog.newest, whole.times)
+    else:
+        values = valued(wanted, whole.n.astype(np.float64), whole.total, low, high)
+    return Found(whole.keys, whole.times, values, low, high)
+
+
+def _covered(plan: Plan, newest: int, steps: npt.NDArray[np.int64]) -> Array:
+    """Seconds of each step (n,) that the window and time so far cover: the newest step is still filling."""
+    end = np.minimum(steps + plan.step, min(plan.end, newest + MICRO))
+    return np.asarray(np.maximum(end - np.maximum(steps, plan.start), min(plan.step, MICRO)) / MICRO)
+
+
+def _distributions(metric: Metric, plan: Plan, labels: Labels, whole: Spread, begin: int, end: int) -> Distributions:
+    """The rows of *whole* from *begin* to *end*, their buckets as a matrix."""
+    rows = slice(begin, end)
+    entries = slice(int(whole.offsets[begin]), int(whole.offsets[end]))
+    buckets = whole.buckets[entries]
+    first = int(buckets.min()) if len(buckets) else 0
+    matrix = np.zeros((end - begin, int(buckets.max()) - first + 1 if len(buckets) else 0), np.int64)
+    matrix[np.repeat(np.arange(end - begin), np.diff(whole.offsets[begin : end + 1])), buckets - first] = (
+        whole.observed[entries]
+    )
+    return Distributions(
+        metric=metric,
+        labels=labels,
+        step=plan.step / MICRO,
+        level=plan.level,
+        ts=whole.times[rows] / MICRO,
+        count=whole.n[rows],
+        total=whole.total[rows],
+        low=whole.low[rows],
+        high=whole.high[rows],
+        zero=whole.zero[rows],
+        first=first,
+        buckets=matrix,
+    )

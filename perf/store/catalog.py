@@ -9,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from perf.errors import StoreError
-from perf.model import Kind, Labels, Metric, Sample, Selector, SeriesInfo
+from perf.model import HistogramSample, Kind, Labels, Measurement, Metric, Sample, Selector, SeriesInfo
+from perf.model.distribution import storable
 from perf.store.levels import BEGINNING, ENDING, MICRO
+from perf.store.spread import Spread, spread
 
 Ids = npt.NDArray[np.int32]
 Micros = npt.NDArray[np.int64]
@@ -27,12 +29,21 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """Samples as columns (n,): times in microseconds, ids, values; and the series that are *new* with them."""
+    """Samples as columns (n,): times in microseconds, ids, values; distributions (by id and time), None when there are
+    none; and the series that are *new* with them.
+    """
 
     ts: Micros
     sids: Ids
     values: Values
+    spread: Spread | None
     new: list[Entry]
+
+    @property
+    def earliest(self) -> int:
+        """The first time in here (microseconds)."""
+        wide = () if self.spread is None else (self.spread.times,)
+        return min(int(times.min()) for times in (self.ts, *wide) if len(times))
 
 
 class SeriesCatalog:
@@ -53,32 +64,35 @@ class SeriesCatalog:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def batch(self, samples: Sequence[Sample]) -> Batch:
+    def batch(self, samples: Sequence[Measurement]) -> Batch:
         """*samples* as columns, with ids for the new series that `commit` makes known.
 
-        Raises: StoreError when a time or a value isn't a usable number.
+        Raises: StoreError when a time or a value isn't a usable number, or a distribution isn't sound.
         """
         ts = np.array([sample.ts for sample in samples], np.float64)
-        values = np.array([sample.value for sample in samples], np.float64)
         with np.errstate(invalid="ignore"):
             micros = np.rint(ts * MICRO)
-            usable = np.isfinite(values) & (micros >= 0) & (micros <= ENDING)
+            usable = (micros >= 0) & (micros <= ENDING) & np.array([storable(sample) for sample in samples], np.bool_)
         if not usable.all():
             bad = samples[int(np.argmin(usable))]
-            raise StoreError(f"{bad.metric.name}: not a usable sample: {bad.value} at {bad.ts} s")
+            what = bad.histogram if isinstance(bad, HistogramSample) else bad.value
+            raise StoreError(f"{bad.metric.name}: not a usable sample: {what} at {bad.ts} s")
         known = self._ids
         found = [known.get((sample.metric.name, sample.labels), 0) for sample in samples]
         new = self._resolve(samples, found) if 0 in found else []
         self._note_conflicts(samples, new)
-        return Batch(micros.astype(np.int64), np.array(found, np.int32), values, new)
+        return _columns(samples, micros.astype(np.int64), np.array(found, np.int32), new)
 
     def commit(self, batch: Batch) -> None:
         """*batch* is stored: publish its series and remember what came last."""
         self._publish(batch.new)
         self.seen(batch.sids, batch.ts, batch.values)
+        if batch.spread is not None:
+            parts = batch.spread
+            self.seen(parts.keys.astype(np.int32), parts.times, np.full(len(parts), np.nan))
 
     def seen(self, sids: Ids, ts: Micros, values: Values) -> None:
-        """Remember the newest sample of each series among these columns (n,)."""
+        """Remember the newest sample of each series among these columns (n,); a distribution's value is NaN."""
         if not len(ts):
             return
         if (ts[1:] < ts[:-1]).any():
@@ -130,7 +144,7 @@ class SeriesCatalog:
         """Metrics that arrived with another kind or unit than known, as sentences."""
         return list(self._conflicts.values())
 
-    def _resolve(self, samples: Sequence[Sample], found: list[int]) -> list[Entry]:
+    def _resolve(self, samples: Sequence[Measurement], found: list[int]) -> list[Entry]:
         """Fill the zeros of *found* with new ids."""
         new: dict[tuple[str, Labels], Entry] = {}
         metrics: dict[str, Metric] = {}
@@ -146,7 +160,7 @@ class SeriesCatalog:
             found[position] = new[key].sid
         return list(new.values())
 
-    def _note_conflicts(self, samples: Sequence[Sample], new: list[Entry]) -> None:
+    def _note_conflicts(self, samples: Sequence[Measurement], new: list[Entry]) -> None:
         """Keep the kind and unit that came first, and say so; a batch has few distinct metrics, so look at those only."""
         metrics = [sample.metric for sample in samples]
         for metric in dict(zip(map(id, metrics), metrics, strict=True)).values():
@@ -180,7 +194,25 @@ class SeriesCatalog:
         if last == BEGINNING:
             return SeriesInfo(entry.sid, entry.metric, entry.labels, first_seen)
         value = float(self._last_value[entry.sid])
-        return SeriesInfo(entry.sid, entry.metric, entry.labels, first_seen, last / MICRO, value)
+        return SeriesInfo(
+            entry.sid, entry.metric, entry.labels, first_seen, last / MICRO, None if np.isnan(value) else value
+        )
+
+
+def _columns(samples: Sequence[Measurement], ts: Micros, sids: Ids, new: list[Entry]) -> Batch:
+    wide = [index for index, sample in enumerate(samples) if isinstance(sample, HistogramSample)]
+    if not wide:
+        values = np.array([sample.value for sample in samples], np.float64)  # type: ignore[union-attr]  # as just looked at
+        return Batch(ts, sids, values, None, new)
+    numbers = np.ones(len(samples), np.bool_)
+    numbers[wide] = False
+    parts = spread(
+        sids[wide].tolist(),
+        ts[wide].tolist(),
+        [sample.histogram for sample in samples if isinstance(sample, HistogramSample)],
+    )
+    values = np.array([sample.value for sample in samples if isinstance(sample, Sample)], np.float64)
+    return Batch(ts[numbers], sids[numbers], values, parts, new)
 
 
 def _contains(entry: Entry, needle: str) -> bool:

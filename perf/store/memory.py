@@ -14,17 +14,21 @@ from perf.errors import StoreClosed
 from perf.model import (
     Aggregate,
     Change,
+    Distributions,
+    Histogram,
+    Kind,
     Level,
     LevelUsage,
+    Measurement,
     RangeQuery,
     RowOrder,
     Rows,
     RowsQuery,
-    Sample,
     Series,
     SeriesInfo,
     StoreUsage,
 )
+from perf.model.distribution import HistogramSample, merge
 from perf.ports import Clock
 from perf.settings import StoreSettings
 from perf.store import answers, levels, retention
@@ -32,6 +36,7 @@ from perf.store.answers import COUNT_CAP, Found
 from perf.store.catalog import SeriesCatalog
 from perf.store.levels import BEGINNING, MICRO, Plan
 from perf.store.retention import SteadyTime
+from perf.store.spread import Spread, shapeless, spread
 
 
 class Point(msgspec.Struct, order=True):
@@ -46,6 +51,13 @@ class Point(msgspec.Struct, order=True):
     high: float
 
 
+class Shape(msgspec.Struct):
+    """One distribution of a level; the time in microseconds."""
+
+    ts: int
+    histogram: Histogram
+
+
 class MemoryStore:
     """A `perf.ports.MetricStore`. A sample lives on one level only: raw until retention folds it into its minute, a minute
     until retention folds it into its hour. Coarser questions fold what is still finer on the way.
@@ -57,12 +69,13 @@ class MemoryStore:
         self._lock = threading.RLock()
         self._catalog = SeriesCatalog()
         self._levels: dict[Level, dict[int, list[Point]]] = {level: defaultdict(list) for level in Level}
+        self._shapes: dict[Level, dict[int, list[Shape]]] = {level: defaultdict(list) for level in Level}
         self._kept = dict.fromkeys(Level, BEGINNING)
         self._changes: list[Change] = []
         self._steady = SteadyTime(clock)
         self._closed = False
 
-    def append(self, samples: Sequence[Sample]) -> None:
+    def append(self, samples: Sequence[Measurement]) -> None:
         """Keep *samples*. Raises: StoreError when one isn't usable (then none is kept), StoreClosed."""
         with self._lock:
             self._check()
@@ -71,6 +84,10 @@ class MemoryStore:
             raw = self._levels[Level.RAW]
             for ts, sid, value in zip(batch.ts.tolist(), batch.sids.tolist(), batch.values.tolist(), strict=True):
                 raw[sid].append(Point(ts, ts, value, 1, value, value, value))
+            if batch.spread is not None:
+                found = (sample for sample in samples if isinstance(sample, HistogramSample))
+                for key, ts, sample in zip(batch.spread.keys.tolist(), batch.spread.times.tolist(), found, strict=True):
+                    self._shapes[Level.RAW][key].append(Shape(ts, sample.histogram))
 
     def series(self) -> list[SeriesInfo]:
         """Every known series, by id."""
@@ -86,11 +103,24 @@ class MemoryStore:
             sids = self._catalog.matching(query.selector)
             if not sids:
                 return []
-            wanted = answers.aggregate(query, self._catalog.metric(query.selector.metric).kind)
+            metric = self._catalog.metric(query.selector.metric)
+            wanted = answers.check(query, metric)
+            if metric.kind is Kind.HISTOGRAM:
+                return answers.of_distributions(query, plan, self._catalog, self._spread(sids, plan))
             found = [row for sid in sids for row in _steps(sid, self._points(sid, plan), plan, wanted)]
             columns = np.array(found, np.float64).reshape(-1, 5).T
             sids_, steps = columns[0].astype(np.int64), columns[1].astype(np.int64)
             return answers.answer(query, plan, self._catalog, Found(sids_, steps, columns[2], columns[3], columns[4]))
+
+    def distributions(self, query: RangeQuery, *, shape: bool = True) -> list[Distributions]:
+        """What distributions observed. Raises: QueryError, StoreClosed."""
+        with self._lock:
+            self._check()
+            plan = levels.plan(query.window, query.step, self._kept)
+            sids = self._catalog.matching(query.selector)
+            answers.check_distributions(query, self._catalog, sids)
+            found = self._spread(sids, plan)
+            return answers.distributions(query, plan, self._catalog, found if shape else shapeless(found))
 
     def rows(self, query: RowsQuery) -> Rows:
         """One page of raw samples. Raises: QueryError, StoreClosed."""
@@ -159,6 +189,7 @@ class MemoryStore:
         with self._lock:
             self._closed = True
             self._levels.clear()
+            self._shapes.clear()
 
     def _check(self) -> None:
         if self._closed:
@@ -170,6 +201,19 @@ class MemoryStore:
         rows = [point for level in finer for point in self._levels[level][sid] if plan.before <= point.ts < plan.end]
         return sorted(rows) if plan.level is Level.RAW else _folded(rows, levels.width(plan.level))
 
+    def _spread(self, sids: Sequence[int], plan: Plan) -> Spread:
+        """Distributions of *sids* by id and step."""
+        finer = list(Level)[: list(Level).index(plan.level) + 1]
+        found = [
+            (sid, levels.floor(shape.ts, plan.step), shape.histogram)
+            for sid in sids
+            for level in finer
+            for shape in self._shapes[level][sid]
+            if plan.start <= shape.ts < plan.end
+        ]
+        keys, steps, histograms = zip(*found, strict=True) if found else ((), (), ())
+        return spread(keys, steps, histograms)
+
     def _expire(self, level: Level, cut: int) -> None:
         coarser = {Level.RAW: Level.MINUTE, Level.MINUTE: Level.HOUR}.get(level)
         for sid, points in self._levels[level].items():
@@ -178,10 +222,17 @@ class MemoryStore:
             if coarser is not None:
                 kept = self._levels[coarser][sid]
                 kept[:] = _folded(kept + old, levels.width(coarser))
+        for sid, shapes in self._shapes[level].items():
+            past = [shape for shape in shapes if shape.ts < cut]
+            shapes[:] = [shape for shape in shapes if shape.ts >= cut]
+            if coarser is not None:
+                all_ = self._shapes[coarser][sid]
+                all_[:] = _heaped(all_ + past, levels.width(coarser))
 
     def _level_usage(self, level: Level) -> LevelUsage:
         keep = self._settings.retention
         times = [point.ts for points in self._levels[level].values() for point in points]
+        times += [shape.ts for shapes in self._shapes[level].values() for shape in shapes]
         return LevelUsage(
             name=level.value,
             rows=len(times),
@@ -208,6 +259,14 @@ def _folded(points: list[Point], width: int) -> list[Point]:
         row.low, row.high = min(row.low, point.low), max(row.high, point.high)
         row.last_ts, row.last = max((row.last_ts, row.last), (point.last_ts, point.last))
     return [rows[ts] for ts in sorted(rows)]
+
+
+def _heaped(shapes: list[Shape], width: int) -> list[Shape]:
+    """*shapes* as one per *width* microseconds, sorted."""
+    rows: dict[int, list[Histogram]] = defaultdict(list)
+    for shape in shapes:
+        rows[levels.floor(shape.ts, width)].append(shape.histogram)
+    return [Shape(ts, merge(rows[ts])) for ts in sorted(rows)]
 
 
 def _steps(sid: int, points: list[Point], plan: Plan, wanted: Aggregate) -> list[tuple[float, ...]]:

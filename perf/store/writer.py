@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -13,7 +12,8 @@ from typing import TypeVar
 import msgspec
 
 from perf.errors import StoreBusy, StoreClosed, StoreError, StoreFull
-from perf.model import Beat, Sample, WriterStats
+from perf.model import Beat, Measurement, WriterStats
+from perf.model.distribution import storable
 from perf.ports import Clock, MetricStore
 
 GROUP_SAMPLES = 5_000
@@ -27,7 +27,7 @@ _T = TypeVar("_T")
 
 
 class _Batch(msgspec.Struct, frozen=True):
-    samples: Sequence[Sample]
+    samples: Sequence[Measurement]
     done: Future[None]
 
 
@@ -54,24 +54,24 @@ class Writer:
         self._last_turn = clock.monotonic()
         self._stuck: str | None = None
 
-    def submit(self, samples: Sequence[Sample]) -> Future[None]:
+    def submit(self, samples: Sequence[Measurement]) -> Future[None]:
         """Queue *samples*; the future is done when they would survive a crash. What no store can hold is dropped, and counted:
-        values that aren't finite, and times before 1970 or after 9999.
+        values that aren't finite, distributions that don't add up, and times before 1970 or after 9999.
 
         Raises: StoreBusy when the queue is full (this batch is dropped and counted), StoreClosed after the end.
         """
-        storable = [sample for sample in samples if math.isfinite(sample.value) and 0.0 <= sample.ts < LATEST]
+        kept = [sample for sample in samples if 0.0 <= sample.ts < LATEST and storable(sample)]
         done: Future[None] = Future()
         with self._wake:
             if self._closed:
                 raise StoreClosed("the writer has stopped")
-            if len(storable) < len(samples):
-                self._count("unstorable", len(samples) - len(storable))
-            if self._queued + len(storable) > self._capacity:
-                self._count("queue_full", len(storable))
-                raise StoreBusy(f"{self._queued} samples wait already; dropped {len(storable)}")
-            self._queue.append(_Batch(storable, done))
-            self._queued += len(storable)
+            if len(kept) < len(samples):
+                self._count("unstorable", len(samples) - len(kept))
+            if self._queued + len(kept) > self._capacity:
+                self._count("queue_full", len(kept))
+                raise StoreBusy(f"{self._queued} samples wait already; dropped {len(kept)}")
+            self._queue.append(_Batch(kept, done))
+            self._queued += len(kept)
             self._wake.notify()
         return done
 
@@ -164,7 +164,7 @@ class Writer:
         for batch in group:
             batch.done.set_exception(error) if error else batch.done.set_result(None)
 
-    def _append(self, samples: Sequence[Sample], stop: threading.Event) -> Exception | None:
+    def _append(self, samples: Sequence[Measurement], stop: threading.Event) -> Exception | None:
         """Try until it works; None when stored, otherwise why it was given up."""
         while True:
             try:

@@ -14,6 +14,8 @@ from perf.model import (
     Across,
     Aggregate,
     Change,
+    Histogram,
+    HistogramSample,
     Kind,
     Labels,
     Level,
@@ -32,6 +34,7 @@ from perf.settings import Retention, StoreSettings
 T0 = 1_700_006_400.0  # a multiple of a day: 2023-11-15
 CPU = Metric("cpu_percent", Kind.GAUGE, "%", "How busy")
 SENT = Metric("sent_bytes_total", Kind.COUNTER, "By")
+WAIT = Metric("wait_seconds", Kind.HISTOGRAM, "s")
 DAY = 86_400.0
 
 Opener = Callable[[StoreSettings], MetricStore]
@@ -68,6 +71,10 @@ def cpu(ts: float, value: float, core: str = "0") -> Sample:
 
 def sent(ts: float, value: float, device: str = "eth0") -> Sample:
     return Sample(T0 + ts, SENT, (("device", device),), value)
+
+
+def wait(ts: float, *observed: float, route: str = "/a") -> HistogramSample:
+    return HistogramSample(T0 + ts, WAIT, (("route", route),), Histogram.of(observed))
 
 
 def ask(
@@ -419,3 +426,134 @@ def test_closed_store_says_so(store: MetricStore) -> None:
     ):
         with pytest.raises(StoreClosed):
             call()
+
+
+ROUTE_A, ROUTE_B = (("route", "/a"),), (("route", "/b"),)
+
+
+@pytest.mark.parametrize(
+    ("aggregate", "expected"),
+    [
+        (None, 3.5),
+        (Aggregate.AVG, 3.5),
+        (Aggregate.MIN, 0.0),
+        (Aggregate.MAX, 8.0),
+        (Aggregate.SUM, 14.0),
+        (Aggregate.COUNT, 4.0),
+        (Aggregate.RATE, 0.4),
+        (Aggregate.P50, 2.0),
+        (Aggregate.P95, 8.0),
+        (Aggregate.P99, 8.0),
+    ],
+)
+def test_aggregates_of_distributions(store: MetricStore, aggregate: Aggregate | None, expected: float) -> None:
+    store.append([wait(1, 8, 2), wait(3, 4, 0), cpu(60, 1)])
+    query = RangeQuery(selector=Selector(WAIT.name), window=Window(T0, T0 + 10), step=10, aggregate=aggregate)
+    (series,) = store.read(query)
+    assert series.values.tolist() == pytest.approx([expected], rel=0.022)
+    exact = [expected] if aggregate is Aggregate.RATE else [0.0]
+    assert series.low.tolist() == exact
+    assert series.unit == {Aggregate.COUNT: "1", Aggregate.RATE: "1/s"}.get(series.aggregate, "s")
+
+
+def test_percentiles_of_several_series_are_those_of_all_observations(store: MetricStore) -> None:
+    store.append([wait(0, *[1.0] * 99), wait(0, 64.0, route="/b")])
+    merged = ask(store, WAIT, 0, 10, aggregate=Aggregate.P99, across=Across.MERGE)
+    assert merged == [((), {0.0: pytest.approx(1.0, rel=0.022)})]
+    assert ask(store, WAIT, 0, 10, aggregate=Aggregate.P99) == [(ROUTE_A, {0.0: 1.0}), (ROUTE_B, {0.0: 64.0})]
+    by_route = ask(store, WAIT, 0, 10, aggregate=Aggregate.P99, across=Across.MERGE, by=("route",))
+    assert by_route == ask(store, WAIT, 0, 10, aggregate=Aggregate.P99)
+
+
+def test_averages_of_several_distributions_are_those_of_all_observations(store: MetricStore) -> None:
+    store.append([wait(0, 1.0, 1.0, 1.0), wait(0, 5.0, route="/b")])
+    assert ask(store, WAIT, 0, 10, across=Across.AVG) == [((), {0.0: 2.0})]
+    assert ask(store, WAIT, 0, 10, across=Across.MAX) == [((), {0.0: 5.0})]
+    assert ask(store, WAIT, 0, 10, aggregate=Aggregate.COUNT, across=Across.SUM) == [((), {0.0: 4.0})]
+
+
+@pytest.mark.parametrize(
+    ("metric", "aggregate", "across", "message"),
+    [
+        (WAIT, Aggregate.P95, Across.AVG, r"can't be combined by avg; p95\(...\) or p95 by"),
+        (WAIT, Aggregate.P50, Across.SUM, "can't be combined by sum"),
+        (WAIT, None, Across.SUM, "a sum of averages says nothing"),
+        (WAIT, Aggregate.LAST, None, "no last value"),
+        (WAIT, Aggregate.COUNT, Across.MERGE, "only percentiles are asked of merged distributions, not count"),
+        (CPU, Aggregate.P95, None, "a gauge has no percentiles"),
+        (SENT, Aggregate.P95, Across.MERGE, "a counter has no percentiles"),
+        (CPU, Aggregate.AVG, Across.MERGE, "only percentiles"),
+    ],
+)
+def test_what_distributions_cannot_say_is_refused(
+    store: MetricStore, metric: Metric, aggregate: Aggregate | None, across: Across | None, message: str
+) -> None:
+    store.append([wait(0, 1), cpu(0, 1), sent(0, 1)])
+    with pytest.raises(QueryError, match=message):
+        ask(store, metric, 0, 10, aggregate=aggregate, across=across)
+
+
+def test_the_rate_of_a_step_that_fills_counts_the_seconds_so_far(store: MetricStore) -> None:
+    store.append([wait(60, *[1.0] * 30), wait(69, *[1.0] * 30)])
+    assert ask(store, WAIT, 0, 120, step=60, aggregate=Aggregate.RATE) == [(ROUTE_A, {60.0: 6.0})]
+
+
+def test_distributions_survive_roll_up_sealing_and_retention(opened: Opener, clock: ManualClock) -> None:
+    store = opened(StoreSettings(seal_every=3600.0, retention=Retention(raw=DAY, minute=2 * DAY, hour=30 * DAY)))
+    store.append([wait(1, 1, 2), wait(59, 3), wait(3599, 4, 0), wait(3600, 5)])
+    settle(store, clock, 4 * 3600)
+    store.append([wait(30, 6)])  # late at every level
+    expected = [(ROUTE_A, {0.0: 6.0, 3600.0: 1.0})]
+    for days in (0, 2, 3):
+        settle(store, clock, days * DAY)
+        assert ask(store, WAIT, 0, 7200, step=3600, aggregate=Aggregate.COUNT) == expected
+        (found,) = ask(store, WAIT, 0, 7200, step=3600, aggregate=Aggregate.P50)
+        assert found[1] == {0.0: pytest.approx(2.0, rel=0.022), 3600.0: 5.0}
+    assert {level.name: level.rows for level in store.usage().levels if level.name != "1h"} == {"raw": 0, "1m": 0}
+
+
+def test_a_distribution_is_a_known_series_without_a_value(store: MetricStore) -> None:
+    store.append([wait(0, 1), wait(5, 1)])
+    (info,) = store.series()
+    assert (info.metric, info.labels, info.last_ts, info.last_value) == (WAIT, ROUTE_A, T0 + 5, None)
+    assert store.rows(RowsQuery(window=Window(T0, T0 + 10))).total == 0
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        HistogramSample(T0, WAIT, (), Histogram(count=2, total=1.0, low=1.0, high=1.0, buckets={0: 1})),
+        HistogramSample(float("nan"), WAIT, (), Histogram.of([1.0])),
+        HistogramSample(T0, CPU, (), Histogram.of([1.0])),
+        Sample(T0, WAIT, (), 1.0),
+    ],
+)
+def test_unsound_distributions_are_refused_with_their_batch(store: MetricStore, bad: Sample | HistogramSample) -> None:
+    with pytest.raises(StoreError, match="not a usable sample"):
+        store.append([cpu(0, 1), wait(0, 1), bad])
+    assert store.series() == []
+
+
+def test_distributions_are_answered_bucket_by_bucket(store: MetricStore) -> None:
+    store.append([wait(0, 1, 1.5, 0), wait(0, 1, route="/b"), wait(20, 2)])
+    query = RangeQuery(selector=Selector(WAIT.name), window=Window(T0, T0 + 30), step=10, across=Across.MERGE)
+    (found,) = store.distributions(query)
+    assert (found.ts - T0).tolist() == [0.0, 20.0]
+    assert (found.count.tolist(), found.zero.tolist(), found.low.tolist()) == ([4, 1], [1, 0], [0.0, 2.0])
+    assert (found.first, found.buckets.shape) == (-1, (2, 17))  # 1 ends bucket -1, 2 ends bucket 15
+    assert [[(j, n) for j, n in enumerate(row) if n] for row in found.buckets.tolist()] == [
+        [(0, 2), (10, 1)],
+        [(16, 1)],
+    ]
+    (slim,) = store.distributions(query, shape=False)
+    assert (slim.count.tolist(), slim.total.tolist(), slim.buckets.shape) == ([4, 1], [3.5, 2.0], (2, 0))
+
+
+def test_only_distributions_are_answered_bucket_by_bucket(store: MetricStore) -> None:
+    store.append([cpu(0, 1), wait(0, 1)])
+    window = Window(T0, T0 + 10)
+    with pytest.raises(QueryError, match="cpu_percent is not a distribution"):
+        store.distributions(RangeQuery(selector=Selector(CPU.name), window=window, step=10))
+    with pytest.raises(QueryError, match="not sum"):
+        store.distributions(RangeQuery(selector=Selector(WAIT.name), window=window, step=10, across=Across.SUM))
+    assert store.distributions(RangeQuery(selector=Selector("unknown"), window=window, step=10)) == []

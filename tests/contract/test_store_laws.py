@@ -14,10 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perf.clock import ManualClock
+from perf.errors import QueryError
 from perf.model import (
     Across,
     Aggregate,
+    Distributions,
+    Histogram,
+    HistogramSample,
     Kind,
+    Measurement,
     Metric,
     RangeQuery,
     RowOrder,
@@ -36,6 +41,7 @@ from perf.store.memory import MemoryStore
 T0 = 1_700_006_400.0
 GAUGE = Metric("load", Kind.GAUGE)
 COUNTER = Metric("sent_total", Kind.COUNTER)
+WAITED = Metric("wait_seconds", Kind.HISTOGRAM, "s")
 SETTINGS = StoreSettings(seal_every=3600.0, retention=Retention(raw=86_400.0, minute=5 * 86_400.0))
 
 # Integers divided by eight sum exactly in any order, so that answers can be compared to the last bit.
@@ -48,7 +54,16 @@ samples = st.builds(
     st.sampled_from(["xx", "xy", "yx"]),
     values,
 )
-batches = st.lists(st.lists(samples, min_size=1, max_size=25), min_size=1, max_size=6)
+distributions = st.builds(
+    lambda ts, label, observed: HistogramSample(
+        T0 + ts, WAITED, (("a", label[0]), ("b", label[1])), Histogram.of(observed)
+    ),
+    times,
+    st.sampled_from(["xx", "xy", "yx"]),
+    st.lists(values, min_size=1, max_size=8),
+)
+measurements = st.one_of(samples, distributions)
+batches = st.lists(st.lists(measurements, min_size=1, max_size=25), min_size=1, max_size=6)
 steps = st.sampled_from([1.0, 7.0, 30.0, 60.0, 90.0, 300.0, 3600.0, 7200.0])
 
 
@@ -56,7 +71,9 @@ steps = st.sampled_from([1.0, 7.0, 30.0, 60.0, 90.0, 300.0, 3600.0, 7200.0])
 def queries(draw: st.DrawFn) -> RangeQuery:
     start = draw(st.integers(-4 * 3600, 86_400))
     return RangeQuery(
-        selector=Selector(draw(st.sampled_from(["load", "sent_total"])), draw(st.sampled_from([(), (("a", "x"),)]))),
+        selector=Selector(
+            draw(st.sampled_from(["load", "sent_total", "wait_seconds"])), draw(st.sampled_from([(), (("a", "x"),)]))
+        ),
         window=Window(T0 + start, T0 + start + draw(st.sampled_from([10, 61, 3600, 5000, 4 * 86_400]))),
         step=draw(steps),
         aggregate=draw(st.sampled_from([None, *Aggregate])),
@@ -87,7 +104,7 @@ class Pair:
         self.memory = MemoryStore(SETTINGS, self.clock)
         self.stores: tuple[MetricStore, ...] = (self.file, self.memory)
 
-    def append(self, batch: list[Sample]) -> None:
+    def append(self, batch: list[Measurement]) -> None:
         for store in self.stores:
             store.append(batch)
 
@@ -117,6 +134,24 @@ def shown(found: list[Series]) -> list[object]:
     ]
 
 
+def answered(store: MetricStore, query: RangeQuery, form: Callable[[list[Series]], list[object]]) -> object:
+    """The answer, or why there is none."""
+    try:
+        return form(store.read(query))
+    except QueryError as error:
+        return str(error)
+
+
+def observed(store: MetricStore, query: RangeQuery) -> list[object]:
+    """All distributions of *query* as plain values; sums of eighths are exact."""
+    chosen = msgspec.structs.replace(query, selector=Selector("wait_seconds", query.selector.labels), aggregate=None)
+    across = Across.MERGE if query.across else None
+    return [
+        [column.tolist() if hasattr(column, "tolist") else column for column in msgspec.structs.astuple(found)]
+        for found in store.distributions(msgspec.structs.replace(chosen, across=across))
+    ]
+
+
 def plain(found: list[Series]) -> list[object]:
     return [
         (
@@ -141,7 +176,7 @@ def page(found: Rows) -> object:
 @settings(max_examples=40, deadline=None)
 @given(batches, st.lists(st.integers(0, 30_000), min_size=6, max_size=6), st.lists(queries(), max_size=8), pages)
 def test_stores_agree_whatever_is_late_repeated_or_reset(
-    given_batches: list[list[Sample]], pauses: list[int], asked: list[RangeQuery], asked_page: RowsQuery
+    given_batches: list[list[Measurement]], pauses: list[int], asked: list[RangeQuery], asked_page: RowsQuery
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         pair = Pair(folder)
@@ -150,7 +185,8 @@ def test_stores_agree_whatever_is_late_repeated_or_reset(
                 pair.append(batch)
                 pair.move(pause)
             for query in asked:
-                assert plain(pair.file.read(query)) == shown(pair.memory.read(query)), query
+                assert answered(pair.file, query, plain) == answered(pair.memory, query, shown), query
+                assert observed(pair.file, query) == observed(pair.memory, query), query
             assert page(pair.file.rows(asked_page)) == page(pair.memory.rows(asked_page))
             assert pair.file.series() == pair.memory.series()
         finally:
@@ -160,7 +196,7 @@ def test_stores_agree_whatever_is_late_repeated_or_reset(
 @settings(max_examples=25, deadline=None)
 @given(batches, st.integers(0, 8), st.lists(queries(), min_size=1, max_size=6))
 def test_upkeep_and_reopening_change_no_answer(
-    given_batches: list[list[Sample]], hours: int, asked: list[RangeQuery]
+    given_batches: list[list[Measurement]], hours: int, asked: list[RangeQuery]
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         clock = ManualClock(T0)
@@ -169,14 +205,18 @@ def test_upkeep_and_reopening_change_no_answer(
         try:
             for batch in given_batches:
                 store.append(batch)
-            before = [shown(store.read(query)) for query in asked]
+            before = [(answered(store, query, shown), observed(store, query)) for query in asked]
             for _ in range(hours):
                 clock.move(3 * 3600)
                 store.maintain(clock.now())
-                assert [plain(store.read(query)) for query in asked] == before
+                assert [(answered(store, query, plain), observed(store, query)) for query in asked] == before
+            known = store.series()
             store.close()
             store = DuckDBStore(chosen, clock)
-            assert [plain(store.read(query)) for query in asked] == before
+            assert [(answered(store, query, plain), observed(store, query)) for query in asked] == before
+            assert [(info.sid, info.metric, info.last_ts) for info in store.series()] == [
+                (info.sid, info.metric, info.last_ts) for info in known
+            ]
         finally:
             store.close()
 
@@ -220,7 +260,9 @@ def _rates(given_samples: list[Sample], window: Window, step: float) -> dict[obj
 
 @settings(max_examples=25, deadline=None)
 @given(batches, st.sampled_from([Aggregate.MIN, Aggregate.MAX, Aggregate.SUM, Aggregate.COUNT, Aggregate.LAST]))
-def test_levels_agree_where_the_step_is_a_multiple(given_batches: list[list[Sample]], aggregate: Aggregate) -> None:
+def test_levels_agree_where_the_step_is_a_multiple(
+    given_batches: list[list[Measurement]], aggregate: Aggregate
+) -> None:
     with tempfile.TemporaryDirectory() as folder:
         pair = Pair(folder)
         try:
@@ -248,3 +290,51 @@ def test_levels_agree_where_the_step_is_a_multiple(given_batches: list[list[Samp
                 }
         finally:
             pair.close()
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(distributions, min_size=1, max_size=40), st.integers(0, 3), st.sampled_from([30.0, 60.0, 3600.0]))
+def test_merging_is_exact_across_time_levels_and_series(
+    given_samples: list[HistogramSample], turns: int, step: float
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        pair = Pair(folder)
+        try:
+            pair.append(list(given_samples[::2]))
+            for _ in range(turns):
+                pair.move(4 * 3600)
+            pair.append(list(given_samples[1::2]) or [given_samples[0]])
+            every = given_samples if len(given_samples) > 1 else given_samples * 2
+            for store in pair.stores:
+                for by in ((), ("a",)):
+                    query = RangeQuery(
+                        selector=Selector("wait_seconds"),
+                        window=Window(T0 - 4 * 3600, T0 + 4 * 86_400),
+                        step=step,
+                        across=Across.MERGE,
+                        by=by,
+                    )
+                    found = {series.labels: _whole(series) for series in store.distributions(query)}
+                    assert found == _union(every, by)
+        finally:
+            pair.close()
+
+
+def _whole(found: Distributions) -> Histogram:
+    counts = found.buckets.sum(axis=0).tolist()
+    return Histogram(
+        count=int(found.count.sum()),
+        total=float(found.total.sum()),
+        low=float(found.low.min()),
+        high=float(found.high.max()),
+        zero=int(found.zero.sum()),
+        buckets={found.first + place: count for place, count in enumerate(counts) if count},
+    )
+
+
+def _union(given_samples: list[HistogramSample], by: tuple[str, ...]) -> dict[object, Histogram]:
+    union: dict[object, Histogram] = {}
+    for sample in given_samples:
+        key = tuple(pair for pair in sample.labels if pair[0] in by)
+        union[key] = union[key].merged(sample.histogram) if key in union else sample.histogram
+    return union

@@ -48,6 +48,14 @@ def test_text_means_expression(text: str, expected: Expression) -> None:
         ('x{a="1" b="2"}', 8, "expected ','"),
         ("sum by () (x)", 8, "expected a label"),
         ("5", 0, "unexpected '5'"),
+        ("avg(p95_over_time(x))", 4, r"percentiles can't be combined by avg; p95\(...\) merges the distributions"),
+        ("max by (a) (p50_over_time(x))", 12, r"combined by max; p50 by \(label\) \(...\) merges"),
+        ("p95(p95_over_time(x))", 4, r"p95\(...\) takes a metric, not p95_over_time"),
+        ("p99 by (a) (rate(x))", 12, r"p99\(...\) takes a metric, not rate"),
+        ("avg(p95(x))", 4, "p95 stands outermost"),
+        ("p95(avg(x))", 4, "avg stands outermost"),
+        ("merge(x)", 0, "no function 'merge'"),
+        ("p90(x)", 0, "no function 'p90' at column 1; known: sum, avg, min, max, p50, p95, p99, rate"),
     ],
 )
 def test_nonsense_is_refused_with_its_column(text: str, position: int, message: str) -> None:
@@ -72,6 +80,11 @@ def test_an_expression_survives_its_text(
     name: str, labels: dict[str, str], aggregate: Aggregate | None, across: Across | None, by: list[str]
 ) -> None:
     selector = Selector(name, tuple(sorted(labels.items())))
+    percentile = aggregate is not None and aggregate.quantile is not None
+    if across and percentile:
+        across = Across.MERGE  # nothing else combines percentiles
+    elif across is Across.MERGE:
+        across = None
     expression = Expression(selector=selector, aggregate=aggregate, across=across, by=tuple(by) if across else ())
     assert parse(str(expression)) == expression
 
@@ -82,3 +95,19 @@ def test_any_text_parses_or_is_refused(text: str) -> None:
         parse(text)
     except QueryError as error:
         assert 0 <= error.position <= len(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "aggregate", "across", "by"),
+    [
+        ("p95(x)", Aggregate.P95, Across.MERGE, ()),
+        ("p50 by (route, status) (x)", Aggregate.P50, Across.MERGE, ("route", "status")),
+        ("p99_over_time(x)", Aggregate.P99, None, ()),
+        ("p95", None, None, ()),
+    ],
+)
+def test_percentiles_merge_or_stand_alone(
+    text: str, aggregate: Aggregate | None, across: Across | None, by: tuple[str, ...]
+) -> None:
+    found = parse(text)
+    assert (found.aggregate, found.across, found.by, str(found)) == (aggregate, across, by, text)

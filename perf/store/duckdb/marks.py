@@ -23,8 +23,8 @@ _NAMES = {
 
 
 class Marks(msgspec.Struct, frozen=True, kw_only=True):
-    """Microseconds since the epoch; `BEGINNING` where nothing has happened. Raw samples at or
-    after *rolled_minute* are all in the hot table, and no roll-up counts them.
+    """Microseconds since the epoch; `BEGINNING` where nothing has happened. Raw samples and distributions at or
+    after *rolled_minute* are all in the hot tables, and no roll-up counts them.
     """
 
     rolled_minute: int = BEGINNING
@@ -38,6 +38,11 @@ class Marks(msgspec.Struct, frozen=True, kw_only=True):
     def kept(self) -> Mapping[Level, int]:
         """Level -> from where it has its rows."""
         return {Level.RAW: self.kept_raw, Level.MINUTE: self.kept_minute, Level.HOUR: self.kept_hour}
+
+    @property
+    def rolled(self) -> Mapping[Level, int]:
+        """Roll-up level -> up to where it counts everything."""
+        return {Level.MINUTE: self.rolled_minute, Level.HOUR: self.rolled_hour}
 
     def moved(self, field: str, ts: int) -> Marks:
         """These marks with *field* at *ts*."""

@@ -15,12 +15,13 @@ import numpy as np
 from perf.errors import StoreClosed, StoreError, StoreFull, StoreLocked
 from perf.model import (
     Change,
+    Distributions,
     Kind,
+    Measurement,
     Metric,
     RangeQuery,
     Rows,
     RowsQuery,
-    Sample,
     Series,
     SeriesInfo,
     SqlResult,
@@ -55,8 +56,8 @@ class DuckDBStore:
         self._clock = clock
         self._path = Path(settings.path).expanduser().resolve()
         self._events: list[str] = []
-        self._doubt: tuple[Sequence[Sample], int] | None = None
-        self._landed: Sequence[Sample] | None = None
+        self._doubt: tuple[Sequence[Measurement], int] | None = None
+        self._landed: Sequence[Measurement] | None = None
         self._open = False
         self._pid = os.getpid()
         files.claim(self._path)
@@ -71,7 +72,7 @@ class DuckDBStore:
         self._open = True
         _guard_forks(self)
 
-    def append(self, samples: Sequence[Sample]) -> None:
+    def append(self, samples: Sequence[Measurement]) -> None:
         """Commit *samples*. Raises: StoreFull (try the same list again: it is stored once), StoreError."""
         self._check()
         if not samples:
@@ -103,6 +104,11 @@ class DuckDBStore:
         """Answer *query*. Raises: QueryError, StoreError when it takes longer than 10 s."""
         self._check()
         return read.read(self._database, self._catalog, self._upkeep.marks, query)
+
+    def distributions(self, query: RangeQuery, *, shape: bool = True) -> list[Distributions]:
+        """What distributions observed. Raises: QueryError, StoreError when it takes longer than 10 s."""
+        self._check()
+        return read.distributions(self._database, self._catalog, self._upkeep.marks, query, shape=shape)
 
     def rows(self, query: RowsQuery) -> Rows:
         """One page of raw samples. Raises: QueryError, StoreError when it takes longer than 10 s."""
@@ -173,7 +179,7 @@ class DuckDBStore:
             raise StoreClosed(f"{self._path}: the store is closed")
         self._database.check_process()
 
-    def _take_landed(self, samples: Sequence[Sample]) -> bool:
+    def _take_landed(self, samples: Sequence[Measurement]) -> bool:
         """Whether *samples*, whose commit ended in doubt, turned out to be stored: the row count told when reopening."""
         landed, self._landed = self._landed is samples, None
         return landed

@@ -22,9 +22,9 @@ def usage(database: Database, settings: StoreSettings, series: int, problems: li
         free_bytes=files.free_bytes(database.path),
         series=series,
         levels=(
-            _level("raw", [found["hot"], found["samples"]], keep.raw),
-            _level("1m", [found["roll_1m"]], keep.minute),
-            _level("1h", [found["roll_1h"]], keep.hour),
+            _level("raw", [found[name] for name in ("hot", "samples", "hot_hist", "hist")], keep.raw),
+            _level("1m", [found["roll_1m"], found["roll_1m_hist"]], keep.minute),
+            _level("1h", [found["roll_1h"], found["roll_1h_hist"]], keep.hour),
         ),
         problems=tuple(problems),
     )

@@ -154,7 +154,7 @@ def test_any_label_value_is_read_back_as_it_was(first: str, second: str) -> None
     st.lists(
         st.tuples(
             st.text("ab.:_1é \n", min_size=1, max_size=5).map(lambda name: name + "_total" * (len(name) % 2)),
-            st.sampled_from(Kind),
+            st.sampled_from([Kind.GAUGE, Kind.COUNTER]),
             st.sampled_from(["", "s", "By", "b", "total"]),
             _VALUES,
             st.dictionaries(st.text("ab._1é", min_size=1, max_size=4), _VALUES, max_size=2),
@@ -174,7 +174,7 @@ def test_any_names_give_a_page_that_both_parsers_read(
 
 @given(st.lists(st.sampled_from(["x", "x_total", "x_created", "x_gauge", "x.total"]), min_size=1, max_size=5))
 def test_every_exposed_name_belongs_to_one_family(names: list[str]) -> None:
-    series = [info(Metric(name, kind), 1.0) for name in names for kind in Kind]
+    series = [info(Metric(name, kind), 1.0) for name in names for kind in (Kind.GAUGE, Kind.COUNTER)]
     page = exposition.text(series, now=NOW).decode()
     owners = defaultdict(set)
     for number, name in enumerate(re.findall(r"^# TYPE (\S+)", page, re.MULTILINE)):

@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
 from perf.clock import ManualClock
 from perf.errors import QueryError
-from perf.model import Aggregate, Level, Metric, RowOrder, Sample
+from perf.model import Aggregate, Histogram, HistogramSample, Kind, Level, Metric, RowOrder, Sample
 from perf.settings import StoreSettings
 from perf.sqlfiles import sql
-from perf.store.duckdb import DuckDBStore, read, rows
+from perf.store.duckdb import DuckDBStore, append, read, rows
 from perf.store.duckdb.connection import run
 
 T0 = 1_700_006_400.0
 PACKAGE = "perf.store.duckdb"
-BATCH = {"batch_add", "late_1m", "late_1h"}
-COMPOSED = {"steps", "lasts", "rates", "newest"}
+ZEROS = Histogram.of([0.0, 0.0])
+BATCH = {"batch_add", "late_1m", "late_1h", "hist_add", "hist_late_1m", "hist_late_1h"}
+COMPOSED = {"steps", "lasts", "rates", "newest", "hist_steps", "hist_merged"}
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +36,9 @@ def _names() -> list[str]:
     return sorted(file.name.removesuffix(".sql") for file in files(PACKAGE).joinpath("sql").iterdir())
 
 
-@pytest.mark.parametrize("name", [name for name in _names() if name not in COMPOSED | BATCH | {"migration_001"}])
+@pytest.mark.parametrize(
+    "name", [name for name in _names() if name not in COMPOSED | BATCH | {"migration_001", "migration_002"}]
+)
 def test_every_statement_prepares(store: DuckDBStore, name: str) -> None:
     with store._database.reading() as cursor:
         run(cursor, f"PREPARE question AS {sql(PACKAGE, name)}")
@@ -44,15 +48,34 @@ def test_every_statement_prepares(store: DuckDBStore, name: str) -> None:
 def test_statements_on_a_batch_prepare(store: DuckDBStore, name: str) -> None:
     with store._database.reading() as cursor:
         run(cursor, "CREATE TEMP TABLE batch (ts TIMESTAMP, sid INTEGER, value DOUBLE)")
+        run(cursor, "CREATE TEMP TABLE batch_hist AS FROM hot_hist")
         run(cursor, f"PREPARE question AS {sql(PACKAGE, name)}")
 
 
 @pytest.mark.parametrize("level", list(Level))
-@pytest.mark.parametrize("aggregate", list(Aggregate))
+@pytest.mark.parametrize("aggregate", [a for a in Aggregate if not a.quantile])
 @pytest.mark.parametrize("all_between", [True, False])
 def test_composed_questions_prepare(store: DuckDBStore, level: Level, aggregate: Aggregate, all_between: bool) -> None:
     with store._database.reading() as cursor:
         run(cursor, f"PREPARE question AS {read.statement(level, aggregate, all_between=all_between)}")
+
+
+@pytest.mark.parametrize("level", list(Level))
+@pytest.mark.parametrize("shape", [True, False])
+@pytest.mark.parametrize("all_between", [True, False])
+def test_questions_about_distributions_prepare(
+    store: DuckDBStore, level: Level, shape: bool, all_between: bool
+) -> None:
+    with store._database.reading() as cursor:
+        run(cursor, f"PREPARE question AS {read.wide_statement(level, shape=shape, all_between=all_between)}")
+
+
+@pytest.mark.parametrize("level", ["1m", "1h"])
+@pytest.mark.parametrize("points", ["hist_roll", "hist_late"])
+def test_merging_statements_prepare(store: DuckDBStore, level: str, points: str) -> None:
+    with store._database.reading() as cursor:
+        run(cursor, "CREATE TEMP TABLE batch_hist AS FROM hot_hist")
+        run(cursor, f"PREPARE question AS {append.merging(f'roll_{level}_hist', f'{points}_{level}')}")
 
 
 @pytest.mark.parametrize("order", list(RowOrder))
@@ -74,6 +97,7 @@ def test_views_are_the_documented_interface(store: DuckDBStore) -> None:
         ("metrics", ["ts", "metric", "labels", "value", "unit"]),
         ("metrics_1m", rolled),
         ("metrics_1h", rolled),
+        ("distributions", ["ts", "metric", "labels", "n", "sum", "min", "max", "p50", "p95", "p99", "unit"]),
     ):
         assert list(store.sql(f"FROM perf.{view}").columns) == columns
         comments = store.sql(
@@ -88,6 +112,25 @@ def test_views_answer_with_names_and_units(store: DuckDBStore) -> None:
     ]
     assert store.sql("SELECT n, sum, min, max, last FROM perf.metrics_1m").rows == [(3, 3.0, 0.0, 2.0, 2.0)]
     assert store.sql("SELECT n, sum, min, max, last FROM perf.metrics_1h").rows == [(3, 3.0, 0.0, 2.0, 2.0)]
+
+
+def test_the_view_of_distributions_answers_like_the_histogram(tmp_path: Path) -> None:
+    store = DuckDBStore(StoreSettings(path=str(tmp_path / "perf.duckdb")), ManualClock(T0))
+    waited = Metric("wait_seconds", Kind.HISTOGRAM, "s")
+    parts = [[0.5] * 30, [0.0] * 3 + [0.1, 7.0], [3.0 + n / 10 for n in range(70)]]
+    store.append([HistogramSample(T0 + n, waited, (), Histogram.of(part)) for n, part in enumerate(parts)])
+    store.append(
+        [HistogramSample(T0 + 61, waited, (), Histogram.of([0.3])), HistogramSample(T0 + 130, waited, (), ZEROS)]
+    )
+    for now in (T0 + 5, T0 + 200):  # from raw rows, then from minutes
+        store.maintain(now)
+        rows = store.sql("SELECT n, sum, min, max, p50, p95, p99 FROM perf.distributions ORDER BY ts").rows
+        expected = [Histogram.of([value for part in parts for value in part]), Histogram.of([0.3]), ZEROS]
+        assert rows == [
+            pytest.approx((h.count, h.total, h.low, h.high, *(h.quantile(q) for q in (0.5, 0.95, 0.99))), rel=1e-12)
+            for h in expected
+        ]
+    store.close()
 
 
 HOSTILE = """

@@ -8,7 +8,7 @@ import pytest
 
 from perf.clock import SystemClock
 from perf.errors import StoreBusy, StoreClosed, StoreError, StoreFull
-from perf.model import Metric, Sample
+from perf.model import Histogram, HistogramSample, Kind, Metric, Sample
 from perf.settings import StoreSettings
 from perf.store.memory import MemoryStore
 from perf.store.writer import Writer
@@ -74,10 +74,11 @@ def test_what_no_store_can_hold_is_dropped_and_counted() -> None:
             sample(1.0, -1.0),
             sample(1.0, float("nan")),
             sample(1.0, 1e12),
+            HistogramSample(1.0, Metric("wait", Kind.HISTOGRAM), (), Histogram(count=1, total=1, low=1, high=1)),
         ]
         writer.submit([*odd, sample(1.0)]).result(5)
     assert store.batches == [1]
-    assert writer.stats().dropped == {"unstorable": 5}
+    assert writer.stats().dropped == {"unstorable": 6}
 
 
 def test_a_full_queue_refuses_and_counts() -> None:

@@ -1,0 +1,1 @@
+"""What records a program without changing it: one file a kind of program."""

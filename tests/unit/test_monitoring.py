@@ -1,0 +1,274 @@
+"""The promised names of perf.monitoring, used as programs use them, and the examples of its guide."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+import perf
+from perf import default, monitoring
+from perf.clock import ManualClock, SystemClock
+from perf.model import HistogramSample, Metric, Sample
+from perf.monitoring import (
+    DatabaseOperationMixin,
+    PerformanceMetric,
+    PerformanceMetricType,
+    PerformanceMonitor,
+    PerformanceTimer,
+    async_performance_timer,
+    get_performance_monitor,
+    log_processing_step,
+    monitor_performance,
+    start_performance_monitoring,
+    track_performance,
+)
+from perf.record import Recorder
+from perf.record import recorder as recorders
+from perf.runtime import Runtime
+from perf.settings import HostSettings, ProcessSettings, Settings, SourceSettings, StoreSettings
+from tests.services import eventually
+
+QUIET = SourceSettings(host=HostSettings(enabled=False), process=ProcessSettings(enabled=False))
+
+
+@pytest.fixture
+def monitor(monkeypatch: pytest.MonkeyPatch, clock: ManualClock) -> PerformanceMonitor:
+    """The process's monitor, recording into an empty recorder."""
+    monkeypatch.setattr(recorders, "_current", Recorder(clock))
+    return get_performance_monitor()
+
+
+@pytest.fixture
+def runtime(monitor: PerformanceMonitor) -> Iterator[Runtime]:
+    """The process's runtime, in memory, open but not started."""
+    made = Runtime(Settings(store=StoreSettings(backend="memory"), sources=QUIET), SystemClock())
+    default.install(made)
+    yield made
+    default.install(None)
+
+
+def test_the_names_work_as_promised(monitor: PerformanceMonitor) -> None:
+    assert monitor is get_performance_monitor()
+
+    @monitor.track_function_performance("data_processing")
+    def process(n: int) -> int:
+        return n
+
+    @track_performance("benchmark_test")
+    async def benchmark() -> int:
+        return 2
+
+    @monitor_performance("processing")
+    def rows() -> Iterator[int]:
+        yield 3
+
+    @monitor_performance
+    def bare() -> int:
+        return 4
+
+    async def fetch() -> None:
+        async with async_performance_timer("fetch", "api") as timer:
+            await asyncio.sleep(0)
+        assert timer.duration_ms > 0
+
+    monitor.add_custom_metric("user_login", 1, "authentication")
+    assert (process(1), asyncio.run(benchmark()), list(rows()), bare()) == (1, 2, [3], 4)
+    with monitor.track_page_load("overview"):
+        pass
+    with PerformanceTimer("custom_operation", "processing") as timer:
+        pass
+    assert timer.duration_ms > 0
+    asyncio.run(fetch())
+    log_processing_step("data_validation", duration_ms=125.5, items_processed=100)
+    summary = monitor.get_performance_summary(hours=24)
+    assert summary["function_avg_duration_data_validation"] == pytest.approx(0.1255)
+    assert 0 < summary["function_avg_duration_benchmark_test"] < 1
+    calls = {key.rpartition("_")[2].rpartition(".")[2] for key in summary if key.startswith("function_call_count_")}
+    assert calls == {"processing", "test", "rows", "bare", "operation", "fetch", "validation"}
+    assert summary["page_loads"]["overview"]["load_count"] == 1
+    assert summary["custom_metrics"] == {"user_login": 1.0}
+
+
+def test_starting_stopping_and_recording_can_be_awaited_or_not(
+    monitor: PerformanceMonitor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PERF_ENVIRONMENT", "testing")
+    monkeypatch.setenv("PERF_SOURCES__HOST__ENABLED", "false")
+    metric = PerformanceMetric(metric_type=PerformanceMetricType.CPU_USAGE, value=75.5)
+
+    async def main() -> None:
+        await monitor.start_monitoring()
+        await monitor.record_metric(metric)
+        await monitor.stop_monitoring()
+
+    asyncio.run(main())
+    assert default.running() is None
+    monitor.start_monitoring()
+    assert default.running() is not None
+    monitor.record_metric(metric)
+    monitor.stop_monitoring()
+    assert default.running() is None
+    assert start_performance_monitoring() is monitor
+    monitor.stop_monitoring()
+
+
+def test_stopping_leaves_a_runtime_of_others_alone(monitor: PerformanceMonitor, runtime: Runtime) -> None:
+    monitor.start_monitoring()
+    monitor.stop_monitoring()
+    assert default.running() is runtime
+
+
+def test_another_owner_of_the_store_is_no_reason_to_fail(
+    monitor: PerformanceMonitor,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PERF_STORE__PATH", str(tmp_path / "perf.duckdb"))
+    code = (
+        "import sys\nfrom perf.clock import SystemClock\nfrom perf.runtime import open_store\n"
+        "from perf.settings import StoreSettings\n"
+        "store = open_store(StoreSettings(path=sys.argv[1]), SystemClock())\nprint('open', flush=True)\ninput()"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "perf.duckdb")]
+    root = Path(perf.__file__).parents[1]
+    with subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout is not None
+        assert owner.stdout.readline() == "open\n"
+        monitor.start_monitoring()
+        assert "recording in memory only" in caplog.text
+        owner.communicate("\n")
+
+
+def test_a_metric_by_hand_keeps_its_time_and_tags(monitor: PerformanceMonitor) -> None:
+    moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    for timestamp in (moment, moment.replace(tzinfo=None), moment.timestamp()):
+        monitor.record_metric(
+            PerformanceMetric(
+                metric_type=PerformanceMetricType.DISK_IO,
+                value=12.0,
+                timestamp=timestamp,
+                context={"why": "test"},
+                tags={"disk": "sda"},
+            )
+        )
+    labels = (("category", "performance"), ("disk", "sda"), ("name", "disk_io"))
+    told = monitor.recorder.drain(1.0)
+    assert told == [Sample(moment.timestamp(), monitoring.CUSTOM, labels, 12.0)] * 3
+
+
+def test_every_type_has_its_threshold() -> None:
+    assert {kind.threshold.warning > 0 for kind in PerformanceMetricType} == {True}
+    hot = PerformanceMetric(metric_type=PerformanceMetricType.CPU_USAGE, value=75.5)
+    assert hot.status == "unhealthy"
+
+
+def test_database_operations_and_requests_are_tables(monitor: PerformanceMonitor) -> None:
+    class Trips(DatabaseOperationMixin):
+        def find(self) -> None:
+            with self.track_operation("find", "trips"):
+                pass
+
+    Trips().find()
+    Trips().record_operation("find", "trips", duration_ms=30.0)
+    request = Metric("http_server_request_duration_seconds", kind=monitoring.PAGE.kind, unit="s")
+    for status, seconds in (("200", 0.010), ("500", 0.030)):
+        labels = {"http_request_method": "GET", "http_route": "/api/trips", "http_response_status_code": status}
+        monitor.recorder.distribution(request, labels).record(seconds)
+    summary = monitor.get_performance_summary()
+    assert summary["api_requests"] == {
+        "GET:/api/trips": {
+            "request_count": 2,
+            "avg_duration_ms": pytest.approx(20.0),
+            "max_duration_ms": 30.0,
+            "min_duration_ms": 10.0,
+        }
+    }
+    operations = summary["database_operations"]["find:trips"]
+    assert (operations["operation_count"], operations["max_duration_ms"]) == (2, 30.0)
+    assert 15.0 <= summary["avg_query_time_ms"] < 20.0
+    assert summary["error_rate_percent"] == 50.0
+
+
+def test_what_has_no_data_is_none_never_zero(monitor: PerformanceMonitor) -> None:
+    summary = monitor.get_performance_summary(hours=24)
+    assert {key for key, value in summary.items() if value is None} == {
+        "avg_query_time_ms",
+        "cache_hit_rate_percent",
+        "system_health_score",
+        "error_rate_percent",
+        "cpu_usage_percent",
+        "memory_usage_percent",
+        "memory_usage_mb",
+    }
+    assert 0 not in [value for value in summary.values() if isinstance(value, (int, float))]
+
+
+def test_the_owner_answers_from_its_store(monitor: PerformanceMonitor, runtime: Runtime) -> None:
+    now = runtime.clock.now()
+    runtime.start()
+    try:
+        runtime.writer.submit(
+            [
+                Sample(now - 5, Metric("cpu_usage_percent", unit="%"), (), 40.0),
+                Sample(now - 5, Metric("process_memory_bytes", unit="By"), (), 64.0 * 2**20),
+            ]
+        ).result(10)
+        log_processing_step("step", duration_ms=500.0)
+        eventually(lambda: [info for info in runtime.store.series() if info.metric.name == "function_duration_seconds"])
+        log_processing_step("other", duration_ms=500.0)
+        monitor_summary = PerformanceMonitor(clock=SystemClock()).get_performance_summary(hours=1)
+    finally:
+        runtime.stop()
+    assert monitor_summary["cpu_usage_percent"] == 40.0
+    assert monitor_summary["memory_usage_mb"] == 64.0
+    assert monitor_summary["function_avg_duration_step"] == pytest.approx(0.5)
+    assert monitor_summary["function_avg_duration_other"] == pytest.approx(0.5)
+
+
+def test_the_runtime_stores_what_is_recorded_and_what_it_costs(monitor: PerformanceMonitor, runtime: Runtime) -> None:
+    appended: list[object] = []
+    append = runtime.store.append
+    runtime.store.append = lambda samples: (appended.extend(samples), append(samples))[1]  # type: ignore[method-assign]
+    runtime.start()
+    eventually(lambda: [s for s in appended if s.metric.name == "perf_record_call_seconds"])
+    log_processing_step("step", duration_ms=500.0)
+    runtime.stop()
+    assert [s.histogram.count for s in appended if isinstance(s, HistogramSample)] == [1]
+    assert "drain" in {beat.name for beat in runtime.beats()}
+
+
+def test_importing_it_is_cheap(root: Path) -> None:
+    code = (
+        "import perf.monitoring, sys\n"
+        "heavy = {'numpy', 'duckdb', 'pandas', 'starlette', 'psutil', 'streamlit', 'asyncio', 'pyarrow'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+        "import threading; print(threading.active_count())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, check=True, capture_output=True, text=True)
+    assert done.stdout == "[]\n1\n"
+
+
+def test_perf_offers_the_common_names() -> None:
+    assert perf.track_performance is track_performance
+    assert {getattr(perf, name) for name in perf.__all__} <= {getattr(monitoring, name) for name in monitoring.__all__}
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        perf.nothing  # noqa: B018 - what is tested
+
+
+def test_the_examples_of_the_guide_run(root: Path, monitor: PerformanceMonitor) -> None:
+    guide = (root / "docs" / "guides" / "recording.md").read_text(encoding="utf-8")
+    names: dict[str, object] = {"__name__": "guide"}
+    examples = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    assert len(examples) >= 4
+    for example in examples:
+        exec(compile(example, "recording.md", "exec"), names)
