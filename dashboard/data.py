@@ -83,7 +83,7 @@ def limits() -> dict[str, Threshold]:
 def set_limit(metric: str, threshold: Threshold | None) -> None:
     """Store a threshold (None: back to the configured one) and forget what was computed with the old one."""
     rt = runtime()
-    author = str(st.user.get("email") or "") if st.user.is_logged_in else "dashboard"
+    author = str(st.user.get("email") or "dashboard")  # Without sign-in there is no user.
     thresholds.change(rt.store, rt.writer, rt.clock, metric, threshold, author=author)
     concerns.clear()
 

@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from dashboard.state import COMPARE, LABELS
+from dashboard.state import COMPARE
 from perf.clock import SystemClock
 from tests.e2e.history import fill
 from tests.services import CHROMIUM_ARGUMENTS, ROOT, chromium, site
@@ -89,7 +89,7 @@ def _pages(browser: Browser, url: str, folder: Path, wanted: Iterable[tuple[str,
 
 
 def _view(span: str, compare: str = "none") -> str:
-    return urlencode({"range": LABELS[span], "compare": COMPARE[compare]})
+    return urlencode({"range": span, "compare": COMPARE[compare]})
 
 
 @contextmanager

@@ -25,14 +25,14 @@ def append(database: Database, batch: Batch, marks: Marks) -> None:
     with database.transaction() as writer:
         if batch.new:
             _add_series(writer, batch.new)
+        # After a failure the name stays until the next batch takes it: nothing can be unregistered in an aborted
+        # transaction, and the attempt would hide why it was aborted.
         writer.register("batch", columns)
-        try:
-            run(writer, sql(_PACKAGE, "batch_add"))
-            for name, mark in (("late_1m", marks.rolled_minute), ("late_1h", marks.rolled_hour)):
-                if earliest < mark:
-                    run(writer, sql(_PACKAGE, name), {"mark": mark})
-        finally:
-            writer.unregister("batch")
+        run(writer, sql(_PACKAGE, "batch_add"))
+        for name, mark in (("late_1m", marks.rolled_minute), ("late_1h", marks.rolled_hour)):
+            if earliest < mark:
+                run(writer, sql(_PACKAGE, name), {"mark": mark})
+        writer.unregister("batch")
 
 
 def _add_series(writer: Cursor, new: list[Entry]) -> None:
