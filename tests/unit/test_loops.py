@@ -33,7 +33,6 @@ def test_a_turn_that_raises_is_counted_and_the_loop_goes_on() -> None:
 
 
 def test_the_same_error_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
-    logging.getLogger("perf").propagate = True
     turns = Turns([ValueError("one"), ValueError("one"), ValueError("two"), ValueError("two")])
     with caplog.at_level(logging.ERROR):
         turns.loop.run(turns.stop)

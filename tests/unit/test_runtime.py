@@ -119,7 +119,6 @@ def test_a_store_is_not_closed_under_a_writer_that_is_busy(tmp_path: Path, caplo
     released = threading.Event()
     runtime.writer.call(lambda: released.wait(30))
     late = runtime.writer.submit([Sample(NOW, DEPTH, (), 1.0)])
-    logging.getLogger("perf").propagate = True
     with caplog.at_level(logging.ERROR):
         runtime.stop(grace=0.2)
     assert "the writer did not finish within 0.2 s" in caplog.text

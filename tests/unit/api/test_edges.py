@@ -112,7 +112,6 @@ def test_an_error_nobody_thought_of_has_an_id_that_the_log_has_too(caplog: pytes
         raise ZeroDivisionError("secret detail")
 
     client = TestClient(Starlette(routes=[Route("/broken", guarded(broken))]))
-    logging.getLogger("perf").propagate = True
     with caplog.at_level(logging.ERROR):
         answer = client.get("/broken")
     problem = answer.json()
