@@ -35,7 +35,7 @@ WEEK = 604_800.0
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
-    """One setting in force: key, value as JSON, its variable, whether it differs from the default, and what it means."""
+    """One setting in force: key, value as text, its variable, whether it differs from the default, and what it means."""
 
     key: str
     value: str
@@ -165,7 +165,7 @@ def sources() -> Sequence[SourceState]:
 def options() -> list[Setting]:
     """Every setting in force."""
     return [
-        Setting(key=one.key, value=value, variable=one.variable, changed=value != one.default, meaning=one.meaning)
+        Setting(key=one.key, value=value, variable=one.variable, changed=value != one.shown, meaning=one.meaning)
         for one, value in settings.in_force(runtime().settings)
     ]
 

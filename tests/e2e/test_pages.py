@@ -243,8 +243,8 @@ def test_the_editor_stores_both_limits_and_resets_them(filled: Runtime) -> None:
     assert (list(app.exception), list(app.error)) == ([], [])
     assert filled.thresholds()["cpu_usage_percent"] == Threshold(60.0, 70.0)
     assert table(app, "When")[0][1:] == [
-        "thresholds.cpu_usage_percent",
-        '{"warning":60.0,"critical":70.0}',
+        "cpu_usage_percent",
+        "60 / 70",
         "dashboard",
     ]
     app = edited(app, "cpu_usage_percent", 60.0, 70.0, "Reset")
