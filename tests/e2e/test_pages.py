@@ -249,7 +249,7 @@ def test_the_editor_stores_both_limits_and_resets_them(filled: Runtime) -> None:
     ]
     app = edited(app, "cpu_usage_percent", 60.0, 70.0, "Reset")
     assert filled.thresholds()["cpu_usage_percent"] == Threshold(80.0, 95.0)
-    assert table(app, "When")[0][2] == "configured value"
+    assert table(app, "When")[0][2] == "as configured"
 
 
 def test_a_critical_limit_below_the_warning_is_refused_and_not_stored(filled: Runtime) -> None:
