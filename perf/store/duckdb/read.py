@@ -14,18 +14,25 @@ from perf.store.answers import POINT_LIMIT, Found
 from perf.store.catalog import SeriesCatalog
 from perf.store.duckdb.connection import Cursor, Database
 from perf.store.duckdb.marks import Marks
+from perf.store.tail import Tail
 
 _PACKAGE = "perf.store.duckdb"
 _ONE_OF = "AND sid IN (SELECT unnest($sids::INTEGER[]))"
 
 
-def read(database: Database, catalog: SeriesCatalog, marks: Marks, query: RangeQuery) -> list[Series]:
-    """The answer to *query*. Raises: QueryError, StoreError when it takes too long."""
+def read(
+    database: Database, catalog: SeriesCatalog, marks: Marks, query: RangeQuery, tail: Tail | None = None
+) -> list[Series]:
+    """The answer to *query*, from *tail* when that holds it whole. Raises: QueryError, StoreError when it takes too long."""
     plan = levels.plan(query.window, query.step, marks.kept)
     sids = catalog.matching(query.selector)
     if not sids:
         return []
     wanted = answers.aggregate(query, catalog.metric(query.selector.metric).kind)
+    if tail is not None and plan.start >= marks.kept[plan.level]:
+        newest = tail.find(sids, plan, wanted)
+        if newest is not None:
+            return answers.answer(query, plan, catalog, newest)
     parameters = _parameters(plan, marks, sids, wanted)
     with database.reading() as cursor:
         columns = _columns(cursor, statement(plan.level, wanted, all_between=contiguous(sids)), parameters)
