@@ -9,7 +9,7 @@ from dashboard.components.live import Line
 
 state = ui.state()
 
-ui.ticking("The answer", panels.answer, 15.0 if state.ticks else 0.0)
+ui.ticking("The answer", panels.answer, 60.0 if state.ticks else 0.0)
 with ui.framed("The tiles"):
     panels.tiles(state)
 
