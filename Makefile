@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check fix bench screenshots lock clean
+.PHONY: help run test check fix bench screenshots demo lock clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -34,6 +34,11 @@ bench: $(VENV)/.dev ## Run the benchmarks one after another; prints Markdown
 screenshots: $(VENV)/.dev ## Draw every page, light and dark, into docs/images
 	@$(PY) -m tools.system_packages
 	@$(PY) -m tests.e2e.screenshots
+
+demo: $(VENV)/.run ## Show the dashboard on eight days of invented history
+	@rm -rf build/demo && mkdir -p build/demo && $(PY) -m tests.e2e.history build/demo/perf.duckdb
+	@PERF_STORE__PATH=build/demo/perf.duckdb PERF_SOURCES__HOST__ENABLED=false PERF_SOURCES__PROCESS__ENABLED=false \
+		$(PY) -m perf dashboard $(ARGS)
 
 lock: $(VENV)/.dev ## Renew requirements.lock with the newest versions that fit
 	@$(PY) -m tools.lock

@@ -95,7 +95,7 @@ def warm() -> None:
 def _asset(request: Request) -> Response:  # not a coroutine: compressing happens on a worker thread
     path = f"{PREFIX}/{request.path_params.get('path', '')}"
     if path not in _contents():
-        raise HTTPException(404)
+        raise HTTPException(404, headers={"Cache-Control": "no-store"})
     headers = {"Cache-Control": _FOREVER, "Vary": "Accept-Encoding", "X-Content-Type-Options": "nosniff"}
     media_type = _TYPES[path.rpartition(".")[2]]
     if not _takes_gzip(request.headers.get("accept-encoding", "")):

@@ -35,7 +35,7 @@ WEEK = 604_800.0
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
-    """One setting in force: key, value as JSON, its variable, whether it differs from the default, and what it means."""
+    """One setting in force: key, value as text, its variable, whether it differs from the default, and what it means."""
 
     key: str
     value: str
@@ -83,7 +83,7 @@ def limits() -> dict[str, Threshold]:
 def set_limit(metric: str, threshold: Threshold | None) -> None:
     """Store a threshold (None: back to the configured one) and forget what was computed with the old one."""
     rt = runtime()
-    author = str(st.user.get("email") or "") if st.user.is_logged_in else "dashboard"
+    author = str(st.user.get("email") or "dashboard")  # Without sign-in there is no user.
     thresholds.change(rt.store, rt.writer, rt.clock, metric, threshold, author=author)
     concerns.clear()
 
@@ -165,7 +165,7 @@ def sources() -> Sequence[SourceState]:
 def options() -> list[Setting]:
     """Every setting in force."""
     return [
-        Setting(key=one.key, value=value, variable=one.variable, changed=value != one.default, meaning=one.meaning)
+        Setting(key=one.key, value=value, variable=one.variable, changed=value != one.shown, meaning=one.meaning)
         for one, value in settings.in_force(runtime().settings)
     ]
 

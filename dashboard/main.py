@@ -24,10 +24,12 @@ for item in nav.ENTRIES:
 chosen = st.navigation(sections)
 
 with st.sidebar:
-    sidebar.thresholds()
+    with ui.framed("Thresholds"):
+        sidebar.thresholds()
     live, utc = sidebar.view()
 st.session_state["view"] = state = ui.header(nav.entry(chosen.title), live=live, utc=utc)
 with st.sidebar:
     sidebar.keys()
-    sidebar.footer(state.zone)
+    with ui.framed("The footer"):
+        sidebar.footer(state.zone)
 chosen.run()

@@ -14,6 +14,12 @@ from dashboard.units import show
 from perf.errors import PerfError
 from perf.model import Threshold
 
+_NAMES = {
+    "cpu_usage_percent": "CPU",
+    "memory_usage_percent": "Memory",
+    "disk_usage_percent": "Disk",
+    "swap_usage_percent": "Swap",
+}
 FIELDS = (
     ("cpu_usage_percent", "CPU above", "cpu"),
     ("memory_usage_percent", "Memory above", "memory"),
@@ -84,7 +90,7 @@ def editor() -> None:
     stored, configured = data.limits(), data.runtime().settings.thresholds
     for metric, threshold in stored.items():
         with st.form(f"limit_{metric}", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
-            name = metric.removesuffix("_usage_percent").replace("_", " ").capitalize()
+            name = _NAMES.get(metric, metric)
             warning = st.number_input(f"{name}: warning above (%)", value=float(threshold.warning), format="%g")
             critical = st.number_input("critical above (%)", value=threshold.critical, format="%g", placeholder="never")
             save = st.form_submit_button("Store")

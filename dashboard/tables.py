@@ -17,6 +17,7 @@ from dashboard.state import POINTS, State, lasted
 from dashboard.theme import LOOKS
 from dashboard.units import NOTHING, exact, show
 from perf.model import Change, Labels, LevelUsage, ProbeResult, RowOrder, Rows, RowsQuery, Selector, Status, Window
+from perf.settings import as_thresholds
 from perf.sources.sampler import SourceState
 from perf.timerange import rfc3339
 
@@ -214,13 +215,19 @@ def levels(found: Sequence[LevelUsage], zone: str) -> None:
     plain(rows, alt="Rows per level of the store")
 
 
+def _limits(value: str) -> str:
+    """A stored threshold in words."""
+    limit = as_thresholds(value)
+    return f"{limit.warning:g} / " + ("never" if limit.critical is None else f"{limit.critical:g}")
+
+
 def changes(found: Sequence[Change], zone: str) -> None:
     """Who changed which setting when."""
     rows = [
         {
             "When": data.clock_time(change.ts, zone),
-            "Setting": change.path,
-            "To": "configured value" if change.value is None else change.value,
+            "Setting": change.path.removeprefix("thresholds."),
+            "Warning / critical": "as configured" if change.value is None else _limits(change.value),
             "By": change.author or NOTHING,
         }
         for change in found

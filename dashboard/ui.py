@@ -58,10 +58,11 @@ def _custom(zone: str) -> Window:
             f"From ({zone})", to_local(end - 10_800, zone), key="from", width=230, step=60, bind="query-params"
         )
         last = st.datetime_input(f"To ({zone})", to_local(end, zone), key="to", width=230, step=60, bind="query-params")
-    if first is None or last is None or first >= last:
+    start, stop = (0.0 if moment is None else from_local(moment, zone) for moment in (first, last))
+    if not 0.0 < start < stop:
         st.warning("The range must begin before it ends; showing the last three hours.")
         return Window(end - 10_800, end)
-    return Window(from_local(first, zone), from_local(last, zone))
+    return Window(start, stop)
 
 
 def state() -> State:
@@ -87,24 +88,32 @@ def metric_picker(known: Sequence[SeriesInfo], default: tuple[str, ...]) -> list
 
 
 @contextmanager
-def card(title: str, note: str = "", *, key: str | None = None) -> Iterator[None]:
-    """A bordered panel: a title, a grey half-sentence that says what is drawn, and whatever is put inside.
-
-    A failure inside stays inside: it is shown with an id that the log has too.
-    """
-    with st.container(border=True, key=key, gap="small", height="stretch"):
-        if title:
-            st.markdown(f"**{title}**" + (f"&ensp;:gray[{note}]" if note else ""))
-        try:
+def card(title: str, note: str | Callable[[], str] = "") -> Iterator[None]:
+    """A bordered panel: a title, a grey half-sentence that says what is drawn, and whatever is put inside, framed."""
+    with st.container(border=True, gap="small", height="stretch"):
+        place = st.empty()
+        place.markdown(f"**{title}**")
+        with framed(title):
+            words = note() if callable(note) else note
+            if words:
+                place.markdown(f"**{title}**&ensp;:gray[{words}]")
+        with framed(title):
             yield
-        except PerfError as error:
-            st.error(f"This panel has no answer: {error}", icon=":material/error:")
-        except Exception as error:
-            if type(error).__module__.startswith("streamlit"):
-                raise
-            incident = uuid.uuid4().hex[:12]
-            _log.exception("panel %r failed (%s)", title, incident)
-            st.error(f"This panel failed: {type(error).__name__}. The log has it as {incident}.")
+
+
+@contextmanager
+def framed(title: str) -> Iterator[None]:
+    """A failure inside stays inside: it is shown with an id that the log has too, and the rest of the page goes on."""
+    try:
+        yield
+    except PerfError as error:
+        st.error(f"{title} has no answer: {error}", icon=":material/error:")
+    except Exception as error:
+        if type(error).__module__.startswith("streamlit"):
+            raise
+        incident = uuid.uuid4().hex[:12]
+        _log.exception("panel %r failed (%s)", title, incident)
+        st.error(f"{title} failed: {type(error).__name__}. The log has it as {incident}.")
 
 
 def answer(status: Status, headline: str, details: str = "") -> None:
@@ -130,9 +139,14 @@ def failed(error: Exception) -> bool:
     return True
 
 
-def ticking(draw: Callable[[], None], seconds: float) -> None:
-    """Draw now and, when *seconds* is above zero, again every so often, without the rest of the page."""
-    st.fragment(draw, run_every=seconds or None)()
+def ticking(title: str, draw: Callable[[], None], seconds: float) -> None:
+    """Draw now, framed, and when *seconds* is above zero again every so often, without the rest of the page."""
+
+    def turn() -> None:
+        with framed(title):
+            draw()
+
+    st.fragment(turn, run_every=seconds or None)()
 
 
 def _text(words: str) -> str:

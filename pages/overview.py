@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import data, panels, tables, ui
+from dashboard import panels, tables, ui
 from dashboard.components.live import Line
 
 state = ui.state()
 
-ui.ticking(lambda: ui.answer(*panels.headline(data.concerns(), data.health())), 15.0 if state.ticks else 0.0)
-panels.tiles(state)
+ui.ticking("The answer", panels.answer, 60.0 if state.ticks else 0.0)
+with ui.framed("The tiles"):
+    panels.tiles(state)
 
 left, right = st.columns(2)
-with left, ui.card("CPU", f"{panels.cores()} · band: extremes of each step"):
+with left, ui.card("CPU", lambda: f"{panels.cores()} · band: extremes of each step"):
     panels.cpu(state)
-with right, ui.card("Memory", f"{panels.memory()} · band: extremes of each step"):
+with right, ui.card("Memory", lambda: f"{panels.memory()} · band: extremes of each step"):
     panels.used_memory(state)
 
 first, second, third, fourth = st.columns(4)

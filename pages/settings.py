@@ -20,7 +20,7 @@ with right, ui.card("Changes", "the newest first"):
 left, right = st.columns(2)
 with left, ui.card("Sources", "what is read, how often, and what a reading costs"):
     tables.sources(data.sources(), state.zone)
-with right, ui.card("Retention", panels.growth()):
+with right, ui.card("Retention", panels.growth):
     tables.levels(data.usage().levels, state.zone)
 
 with ui.card("perf itself", "share of one core, memory, commits and the store's size"):

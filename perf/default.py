@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
 
 from perf import settings
@@ -21,6 +22,7 @@ def get() -> Runtime:
         if _runtime is None:
             _runtime = Runtime(settings.load())
             _runtime.start()
+            atexit.register(_runtime.stop)
         return _runtime
 
 

@@ -33,6 +33,8 @@ from perf.views import thresholds
 HOUSEKEEPING_SECONDS = 10.0
 HEALTH_SECONDS = 10.0
 OWN_SECONDS = 10.0
+PRODUCER_SECONDS = 2.0
+"""How long the end waits for what produces samples."""
 
 _log = logging.getLogger(__name__)
 
@@ -88,6 +90,7 @@ class Runtime:
         self._housekeeper = Loop("housekeeper", HOUSEKEEPING_SECONDS, self._maintain, self.clock)
         self._checks = Loop("health", HEALTH_SECONDS, self._check, self.clock)
         self._maintenance: Future[None] | None = None
+        self._note: Owner | None = None
         self._stop = threading.Event()
         self._stop_writer = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -103,23 +106,26 @@ class Runtime:
         self._thread("housekeeper", self._housekeeper.run, self._stop)
         self._thread("health", self._checks.run, self._stop)
         if url and self.settings.store.backend == "duckdb":
-            self._leave_note(Owner(pid=os.getpid(), url=url, token=self.token, started=self.started))
+            self._note = Owner(pid=os.getpid(), url=url, token=self.token, started=self.started)
+            self._leave_note()
 
     def stop(self, grace: float = 10.0) -> None:
-        """Stop sampling, write what is queued, checkpoint and close; at most about *grace* seconds."""
+        """Stop sampling, write what is queued, checkpoint and close; at most about *grace* seconds.
+
+        A source that hangs is not waited for long: the time is the writer's. A writer that isn't done by then keeps the
+        store, which must not be closed under it; what is committed is safe in the log.
+        """
         self._stop.set()
-        deadline = self.clock.monotonic() + grace
-        for thread in self._threads:
-            if thread.name == "perf-writer":
-                continue
-            thread.join(max(0.1, deadline - self.clock.monotonic()))
+        self._join(self._threads[1:], min(grace, PRODUCER_SECONDS))
         if self.started is not None and self.settings.record.enabled:
             self._last_drain()
         self._stop_writer.set()
         self.writer.wake()
-        for thread in self._threads:
-            thread.join(max(0.1, deadline - self.clock.monotonic()))
+        busy = self._join(self._threads[:1], grace)
         ownerfile.remove(self.settings.store.path, os.getpid())
+        if busy:
+            _log.error("the writer did not finish within %g s; the store is left open", grace)
+            return
         self.store.close()
 
     def thresholds(self) -> dict[str, Threshold]:
@@ -143,12 +149,23 @@ class Runtime:
         self._threads.append(thread)
         thread.start()
 
-    def _leave_note(self, owner: Owner) -> None:
-        """Best effort: on a full disk recording goes on, and others find this process at the address of the settings."""
+    def _join(self, threads: Sequence[threading.Thread], seconds: float) -> bool:
+        """Wait for *threads*, *seconds* in all; whether any still runs."""
+        deadline = self.clock.monotonic() + seconds
+        for thread in threads:
+            thread.join(max(0.0, deadline - self.clock.monotonic()))
+        return any(thread.is_alive() for thread in threads)
+
+    def _leave_note(self) -> None:
+        """Tell other processes who owns the store; on a full disk recording goes on without, and it is tried again."""
+        if self._note is None:
+            return
         try:
-            ownerfile.write(self.settings.store.path, owner)
+            ownerfile.write(self.settings.store.path, self._note)
         except OSError as error:
-            _log.warning("other processes will not be told who owns %s: %s", self.settings.store.path, error)
+            _log.warning("other processes are not told who owns %s: %s", self.settings.store.path, error)
+        else:
+            self._note = None
 
     def _health(self) -> HealthChecker:
         store = self.settings.store
@@ -195,6 +212,7 @@ class Runtime:
 
     def _maintain(self) -> None:
         """Ask the writing thread for upkeep, unless it is still busy with the last; its failure is this turn's."""
+        self._leave_note()
         if self._maintenance is not None:
             if not self._maintenance.done():
                 return

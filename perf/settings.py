@@ -146,13 +146,14 @@ class Settings(_Group, frozen=True):
 
 
 class Described(msgspec.Struct, frozen=True, kw_only=True):
-    """A setting: its key, its variable, its default as JSON and as people write it, and what it means."""
+    """A setting: its key, its variable, its default as JSON and as people write it, what it means, and its type."""
 
     key: str
     variable: str
     default: str
     shown: str
     meaning: str
+    kind: Any  # Any: the type of a setting, which has no type of its own
 
 
 _BY_ENVIRONMENT: Mapping[str, Mapping[str, Mapping[str, object]]] = {
@@ -230,17 +231,18 @@ def describe(group: type = Settings, prefix: tuple[str, ...] = ()) -> Iterator[D
             default=msgspec.json.encode(default).decode(),
             shown=written(default, field.type),
             meaning=meaning(field.type),
+            kind=field.type,
         )
 
 
 def in_force(settings: Settings) -> Iterator[tuple[Described, str]]:
-    """Every setting with its value in *settings*, as JSON; the values of secrets are hidden."""
+    """Every setting with its value in *settings*, written like its default; the values of secrets are hidden."""
     for described in describe():
         value: object = settings
         for name in described.key.split("."):
             value = getattr(value, name)
         secret = any(word in described.key for word in _SECRET)
-        yield described, "***" if secret else msgspec.json.encode(value).decode()
+        yield described, "***" if secret else written(value, described.kind)
 
 
 def _toml(file: Path) -> dict[str, Any]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_HEADERS = (
-    (b"x-content-type-options", b"nosniff"),
+_ALWAYS = ((b"x-content-type-options", b"nosniff"),)
+_PAGES = (
     (b"x-frame-options", b"SAMEORIGIN"),
     (b"referrer-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
@@ -14,7 +14,7 @@ _HEADERS = (
 
 
 class SecurityHeaders:
-    """Adds headers that keep browsers from guessing types, framing the page and leaking addresses."""
+    """Adds headers that keep browsers from guessing types, and pages from being framed and from leaking addresses."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -27,8 +27,10 @@ class SecurityHeaders:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                present = {name.lower() for name, _ in message.get("headers", ())}
-                missing = [header for header in _HEADERS if header[0] not in present]
+                present = {name.lower(): value for name, value in message.get("headers", ())}
+                page = present.get(b"content-type", b"").startswith(b"text/html")
+                wanted = (*_ALWAYS, *_PAGES) if page else _ALWAYS
+                missing = [header for header in wanted if header[0] not in present]
                 message["headers"] = [*message.get("headers", ()), *missing]
             await send(message)
 

@@ -155,8 +155,9 @@ def _brief(index: int, series: Series, *, envelope: bool) -> dict[str, object]:
     entry: dict[str, object] = {"query": index, "t": _times(series.ts), "v": _values(series.values, series.aggregate)}
     if series.labels:
         entry["labels"] = dict(series.labels)
-    if envelope:
-        entry |= {"low": series.low, "high": series.high}
+    if envelope and not (np.array_equal(series.low, series.values) and np.array_equal(series.high, series.values)):
+        low, high = _values(series.low, Aggregate.AVG), _values(series.high, Aggregate.AVG)
+        entry |= {"low": low, "high": high}
     return entry
 
 

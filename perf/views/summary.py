@@ -13,7 +13,7 @@ from perf.views.series import newest
 
 LOOKBACK = 86_400.0
 _STEP = 60.0
-_RECENT = 60.0
+_RECENT, _FINE = 60.0, 5.0
 
 
 class Concern(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,9 +60,9 @@ def _concern(store: Store, info: SeriesInfo, threshold: Threshold, now: float) -
 
 def _mean(store: Store, info: SeriesInfo, now: float) -> float | None:
     """The mean of the last minute: one spike isn't a state."""
-    series = store.read(_query(info, Window(now - _RECENT, now + 1.0), 2 * _RECENT))
-    values = np.concatenate([s.values for s in series]) if series else np.empty(0)
-    return float(values[-1]) if len(values) else None
+    # In fine steps: one wide step would be cut in two by the next multiple of its width.
+    series = store.read(_query(info, Window(now - _RECENT, now + 1.0), _FINE))
+    return float(series[0].values.mean()) if series else None
 
 
 def _since(store: Store, info: SeriesInfo, limit: float, now: float) -> float:
@@ -70,8 +70,10 @@ def _since(store: Store, info: SeriesInfo, limit: float, now: float) -> float:
     series = store.read(_query(info, Window(now - LOOKBACK, now + 1.0), _STEP))
     if not series or not len(series[0].ts):
         return now
-    ts, values = series[0].ts, series[0].values
-    below = np.flatnonzero(~(values > limit))
+    ts, above = series[0].ts, series[0].values > limit
+    if not above[-1]:  # The present minute has just begun; what it holds so far says little.
+        ts, above = ts[:-1], above[:-1]
+    below = np.flatnonzero(~above)
     first = int(below[-1]) + 1 if len(below) else 0
     return float(ts[first]) if first < len(ts) else now
 

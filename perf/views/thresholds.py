@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+import threading
 
 import msgspec
 import numpy as np
 
-from perf.errors import SettingsError
+from perf.errors import SettingsError, StoreBusy
 from perf.model import Across, Aggregate, Array, Change, RangeQuery, Selector, Threshold, Window
 from perf.ports import Clock, MetricStore, Overrides, Store
 from perf.settings import Settings, as_thresholds
 from perf.store.writer import Writer
+
+PATIENCE = 10.0
+"""Seconds that a change may wait for the writer."""
 
 _PREFIX = "thresholds."
 _STEP = 60.0
@@ -40,13 +44,20 @@ def change(
 ) -> None:
     """Store *threshold* for *metric* (None: back to the configured one); durable when it returns.
 
-    Raises: SettingsError for limits that make no sense, StoreError when it can't be stored.
+    Raises: SettingsError for limits that make no sense, StoreError when it can't be stored (then it never will be).
     """
     if threshold is not None:
         _check(metric, threshold)
     value = None if threshold is None else msgspec.json.encode(threshold).decode()
     entry = Change(ts=clock.now(), path=_PREFIX + metric, value=value, author=author)
-    writer.call(lambda: store.override(entry)).result(timeout=10.0)
+    given_up = threading.Event()
+    done = writer.call(lambda: None if given_up.is_set() else store.override(entry))
+    try:
+        done.result(timeout=PATIENCE)
+    except TimeoutError as error:
+        given_up.set()
+        reason = writer.stats().stuck or "the writer is busy"
+        raise StoreBusy(f"thresholds.{metric}: not stored within {PATIENCE:g} s: {reason}") from error
 
 
 def breaches(store: Store, metric: str, limit: float, window: Window) -> Breaches:

@@ -28,8 +28,9 @@ from perf.model import (
     Window,
 )
 from perf.plugins import STORES, resolve
-from perf.ports import MetricStore
+from perf.ports import Clock, MetricStore
 from perf.settings import Retention, StoreSettings
+from perf.store.duckdb import DuckDBStore
 
 T0 = 1_700_006_400.0  # a multiple of a day: 2023-11-15
 CPU = Metric("cpu_percent", Kind.GAUGE, "%", "How busy")
@@ -45,14 +46,20 @@ def clock() -> ManualClock:
     return ManualClock(T0)
 
 
-@pytest.fixture(params=sorted(STORES))
+MAKERS: dict[str, Callable[[StoreSettings, Clock], MetricStore]] = {
+    **{name: resolve("store", name, STORES) for name in sorted(STORES)},
+    "duckdb without tail": lambda settings, clock: DuckDBStore(settings, clock, tail=False),
+}
+
+
+@pytest.fixture(params=sorted(MAKERS))
 def opened(request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock) -> Iterator[Opener]:
     stores: list[MetricStore] = []
 
     def open_(settings: StoreSettings) -> MetricStore:
         path = tmp_path / f"{len(stores)}.duckdb"
         chosen = msgspec.structs.replace(settings, path=str(path))
-        stores.append(resolve("store", request.param, STORES)(chosen, clock))
+        stores.append(MAKERS[request.param](chosen, clock))
         return stores[-1]
 
     yield open_

@@ -48,8 +48,9 @@ class Course(msgspec.Struct, frozen=True):
 class Story:
     """What happened: working days, a busy spell, an hour without data, a leak that a restart ends."""
 
-    def __init__(self, now: float) -> None:
-        """*now*: Unix seconds; everything is placed relative to it."""
+    def __init__(self, now: float, offset: float) -> None:
+        """Everything is placed relative to *now* in Unix seconds; *offset*: what people's clocks are ahead of UTC, seconds."""
+        self.offset = offset
         self.start, self.now, self.end = now - DAYS * DAY, now, now + AHEAD
         self.spell = (now - 6_600.0, now - 5_100.0)
         self.slow_store = (now - 9_300.0, now - 9_120.0)
@@ -67,11 +68,11 @@ class Story:
         return ts[~(_within(ts, self.outage) | _within(ts, self.restart))]
 
     def activity(self, ts: Array) -> Array:
-        """0 at night to 1 early in a working day's afternoon; *now* always is a Thursday's half past two."""
-        hour = (ts - self.now) / HOUR + 14.5
-        weekend = ((hour // 24.0) + 3.0) % 7.0 >= 5.0
-        weight: Array = 1.0 - 0.65 * weekend.astype(np.float64)
-        shape: Array = np.exp(-(((hour % 24.0 - 13.0) / 4.5) ** 2))
+        """0 at night to 1 early in a working day's afternoon."""
+        local = ts + self.offset
+        weekend = (local // DAY + 3.0) % 7.0 >= 5.0  # 1 January 1970 was a Thursday.
+        weight: Array = 1.0 - 0.6 * weekend.astype(np.float64)
+        shape: Array = np.exp(-(((local % DAY / HOUR - 13.0) / 4.5) ** 2))
         return shape * weight
 
     def busy(self, ts: Array) -> Array:
@@ -113,11 +114,11 @@ def changes(now: float) -> list[Change]:
     return [Change(ts=now - days * DAY, path=path, value=value, author="dashboard") for days, value in found]
 
 
-def fill(path: Path, now: float, clock: Clock) -> int:
-    """Write the history into the store at *path*, roll it up and seal it; how many samples there are."""
+def fill(path: Path, now: float, clock: Clock, *, offset: float = 0.0) -> int:
+    """Write the history into the store at *path*, roll it up and seal it; how many samples there are. *offset* as in `Story`."""
     store = open_store(StoreSettings(path=str(path)), clock)
     try:
-        found = list(courses(Story(now)))
+        found = list(courses(Story(now, offset)))
         first, last = min(one.ts[0] for one in found), max(one.ts[-1] for one in found)
         count = 0
         for begin in np.arange(first, last + 1.0, _BATCH):
@@ -152,7 +153,8 @@ def _within(ts: Array, span: tuple[float, float]) -> np.ndarray[tuple[int], np.d
 
 
 def _processor(story: Story, ts: Array) -> Iterator[Course]:
-    work = 5.0 + 34.0 * story.activity(ts) + 2.5 * story.noise(ts, 30) + 52.0 * story.busy(ts)
+    calm = 5.0 + 34.0 * story.activity(ts) + 2.5 * story.noise(ts, 30)
+    work = calm + (90.0 - calm) * story.busy(ts)
     user = np.clip(work * 0.76 + 1.4 * story.noise(ts, 2), 1.0, 78.0)
     system = np.clip(work * 0.2 + 0.5 * story.noise(ts, 2), 0.4, 19.0)
     modes = {
@@ -208,7 +210,7 @@ def _traffic(story: Story, ts: Array) -> Iterator[Course]:
 def _disks(story: Story, ts: Array) -> Iterator[Course]:
     part = (ts - story.start) / (story.now - story.start)
     for mount, (size, first, last) in DISKS.items():
-        share = first + (last - first) * part + 0.9 * (ts % DAY / DAY - 0.5)
+        share = first + (last - first) * part
         labels = (("mount", mount),)
         yield Course(disks.USAGE, labels, ts, np.round(share, 2))
         minutes = ts % 60.0 == 0.0

@@ -5,33 +5,47 @@ python -m tests.e2e.screenshots [FOLDER]
 
 from __future__ import annotations
 
-import io
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event
+from typing import TypeAlias
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
-from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from dashboard.state import COMPARE, LABELS
+from dashboard.state import COMPARE
 from perf.clock import SystemClock
 from tests.e2e.history import fill
 from tests.services import CHROMIUM_ARGUMENTS, ROOT, chromium, site
 
 SIZE = {"width": 1440, "height": 1100}
-COLOURS = 200
-"""Of the palette: text stays sharp, and a page takes a quarter of its bytes."""
-
 THEMES = ("light", "dark")
+ZONES = (
+    "Pacific/Auckland",
+    "Asia/Tokyo",
+    "Asia/Kolkata",
+    "Europe/Athens",
+    "Europe/Berlin",
+    "America/Sao_Paulo",
+    "America/New_York",
+    "America/Los_Angeles",
+    "Pacific/Honolulu",
+)
+"""Pictures are taken where it is early afternoon, when there is most to see."""
+
 QUIET = {"PERF_SOURCES__HOST__ENABLED": "false", "PERF_SOURCES__PROCESS__ENABLED": "false"}
 """The machine that draws must not be in the pictures."""
 
 CALM = Event()
+Wanted: TypeAlias = tuple[str, str, tuple[str, ...]]
+"""A picture's name, its address below the site's, and its themes."""
+
 _SETTLED = """() => {
   const panels = [...document.querySelectorAll('[data-perf-state]')];
   const charts = [...document.querySelectorAll('.perf-chart')];
@@ -44,12 +58,12 @@ _SETTLED = """() => {
 _FULL_HEIGHT = "Math.ceil(document.querySelector('.stMain').scrollHeight)"
 
 
-def shoot(browser: Browser, address: str, file: Path, *, theme: str) -> None:
-    """Save the whole page at *address* as *file*."""
+def shoot(browser: Browser, address: str, file: Path, *, theme: str, zone: str) -> None:
+    """Save the whole page at *address* as *file*, as seen in the time zone *zone*."""
     with browser.new_context(
         viewport={"width": SIZE["width"], "height": SIZE["height"]},
         color_scheme="dark" if theme == "dark" else "light",
-        timezone_id="Europe/Berlin",
+        timezone_id=zone,
         locale="en-GB",
     ) as context:
         page = context.new_page()
@@ -60,16 +74,18 @@ def shoot(browser: Browser, address: str, file: Path, *, theme: str) -> None:
         page.set_viewport_size({"width": SIZE["width"], "height": height})
         page.mouse.move(SIZE["width"] - 4, 4)
         _settle(page)
-        file.write_bytes(smaller(page.screenshot()))
+        page.screenshot(path=file)
 
 
-def smaller(png: bytes) -> bytes:
-    """*png* with a palette instead of full colour."""
-    picture = Image.open(io.BytesIO(png)).convert("RGB")
-    saved = io.BytesIO()
-    few = picture.quantize(colors=COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    few.save(saved, "PNG", optimize=True)
-    return saved.getvalue()
+def afternoon(now: float) -> tuple[str, float]:
+    """The zone in which *now* (Unix seconds) is closest to half past two, and what its clocks are ahead of UTC in seconds."""
+
+    def at(zone: str) -> tuple[float, float]:
+        local = datetime.fromtimestamp(now, ZoneInfo(zone))
+        return abs(local.hour + local.minute / 60 - 14.5), (local.utcoffset() or timedelta()).total_seconds()
+
+    chosen = min(ZONES, key=at)
+    return chosen, at(chosen)[1]
 
 
 def _settle(page: Page) -> None:
@@ -80,16 +96,17 @@ def _settle(page: Page) -> None:
     page.wait_for_timeout(700)
 
 
-def _pages(browser: Browser, url: str, folder: Path, wanted: Iterable[tuple[str, str, tuple[str, ...]]]) -> None:
+def _pages(browser: Browser, site_in: tuple[str, str], folder: Path, wanted: Iterable[Wanted]) -> None:
+    url, zone = site_in
     for name, query, themes in wanted:
         for theme in themes:
             file = folder / f"{name}-{theme}.png"
-            shoot(browser, f"{url}/{query}", file, theme=theme)
+            shoot(browser, f"{url}/{query}", file, theme=theme, zone=zone)
             sys.stdout.write(f"{file.name}: {file.stat().st_size / 1024:.0f} kB\n")
 
 
 def _view(span: str, compare: str = "none") -> str:
-    return urlencode({"range": LABELS[span], "compare": COMPARE[compare]})
+    return urlencode({"range": span, "compare": COMPARE[compare]})
 
 
 @contextmanager
@@ -110,12 +127,13 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     clock = SystemClock()
     with _store_folder() as store, sync_playwright() as playwright:
-        fill(store / "perf.duckdb", clock.now(), clock)
+        zone, offset = afternoon(clock.now())
+        fill(store / "perf.duckdb", clock.now(), clock, offset=offset)
         browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGUMENTS)
         with site(store, port=None, **QUIET) as shown:
             _pages(
                 browser,
-                shown.url,
+                (shown.url, zone),
                 folder,
                 (
                     ("overview", f"?{_view('3h')}", THEMES),
@@ -127,7 +145,7 @@ def main() -> None:
             )
         with site(store) as shown:  # What is read, and what it costs, is there to see only while it is read.
             CALM.wait(25.0)  # Two readings after the start, which takes a core.
-            _pages(browser, shown.url, folder, (("settings", "settings", THEMES),))
+            _pages(browser, (shown.url, zone), folder, (("settings", "settings", THEMES),))
         browser.close()
 
 

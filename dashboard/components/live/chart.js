@@ -43,7 +43,7 @@ export class ChartPanel {
     this.update(spec);
     this.watch.observe(this.root);
     this.sight.observe(this.root);
-    loadPlotly().then(
+    poller.answered.then(loadPlotly).then(
       (Plotly) => {
         this.Plotly = Plotly;
         this.draw();

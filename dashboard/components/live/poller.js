@@ -11,6 +11,8 @@ const ZOOM_POINTS = 400;
 const QUERIES = 20; // in one request; the address stays below 2 KB
 
 class Poller {
+  #first;
+
   constructor() {
     /** @type {Map<string, Track>} */
     this.tracks = new Map();
@@ -22,6 +24,8 @@ class Poller {
     this.again = false;
     this.timer = null;
     this.zoom = null;
+    /** Done when the first answer was told: loading Plotly blocks the page for a second, and must not hold the question up. */
+    this.answered = new Promise((resolve) => (this.#first = resolve));
     document.addEventListener("visibilitychange", () => this.#wake());
     window.addEventListener("online", () => this.#wake());
   }
@@ -127,6 +131,7 @@ class Poller {
     } finally {
       this.busy = false;
       this.#tell(this.subscriptions);
+      requestAnimationFrame(() => setTimeout(this.#first));
       if (this.again) this.#soon(0);
       else this.#next();
     }

@@ -45,7 +45,7 @@ def settings(config: Path | None) -> tuple[Check, Settings | None]:
     except SettingsError as error:
         return fail("settings", str(error), "correct the file or the variable"), None
     origin = ", ".join([str(file) if file else "no file", *variables])
-    changed = ", ".join(f"{one.key}={value}" for one, value in tree.in_force(loaded) if value != one.default)
+    changed = ", ".join(f"{one.key}={value}" for one, value in tree.in_force(loaded) if value != one.shown)
     return ok("settings", f"from {origin}; {changed or 'all as by default'}"), loaded
 
 

@@ -48,11 +48,12 @@ def merging(table: str, points: str) -> str:
 
 @contextlib.contextmanager
 def _registered(writer: Cursor, name: str, table: pa.Table) -> Iterator[None]:
+    """After a failure the name stays until the next batch takes it: nothing can be unregistered in an aborted transaction,
+    and the attempt would hide why it was aborted.
+    """
     writer.register(name, table)
-    try:
-        yield
-    finally:
-        writer.unregister(name)
+    yield
+    writer.unregister(name)
 
 
 def _numbers(batch: Batch) -> pa.Table:

@@ -114,4 +114,6 @@ def _described(cursor: Cursor) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def _readable(error: duckdb.Error) -> str:
     """The error without the echo of the statement that follows it."""
+    if "pytz" in str(error):
+        return "times with a zone inside lists, structs and maps can't be shown; cast them: ts::TIMESTAMP"
     return str(error).split("\n\nLINE ")[0].strip()

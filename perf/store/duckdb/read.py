@@ -18,6 +18,7 @@ from perf.store.catalog import SeriesCatalog
 from perf.store.duckdb.connection import Cursor, Database
 from perf.store.duckdb.marks import Marks
 from perf.store.spread import Spread, joined, merged
+from perf.store.tail import Tail
 
 _PACKAGE = "perf.store.duckdb"
 _SLICE_ROWS = 100_000
@@ -26,8 +27,10 @@ _N = TypeVar("_N", np.int64, np.float64)
 _ONE_OF = "AND sid IN (SELECT unnest($sids::INTEGER[]))"
 
 
-def read(database: Database, catalog: SeriesCatalog, marks: Marks, query: RangeQuery) -> list[Series]:
-    """The answer to *query*. Raises: QueryError, StoreError when it takes too long."""
+def read(
+    database: Database, catalog: SeriesCatalog, marks: Marks, query: RangeQuery, tail: Tail | None = None
+) -> list[Series]:
+    """The answer to *query*, from *tail* when that holds it whole. Raises: QueryError, StoreError when it takes too long."""
     plan = levels.plan(query.window, query.step, marks.kept)
     sids = catalog.matching(query.selector)
     if not sids:
@@ -37,6 +40,10 @@ def read(database: Database, catalog: SeriesCatalog, marks: Marks, query: RangeQ
     if metric.kind is Kind.HISTOGRAM:
         parts = _spread(database, catalog, marks, sids, plan, shape=wanted.quantile is not None)
         return answers.of_distributions(query, plan, catalog, parts)
+    if tail is not None and plan.start >= marks.kept[plan.level]:
+        newest = tail.find(sids, plan, wanted)
+        if newest is not None:
+            return answers.answer(query, plan, catalog, newest)
     parameters = _parameters(plan, marks, sids, wanted)
     with database.reading() as cursor:
         columns = _columns(cursor, statement(plan.level, wanted, all_between=contiguous(sids)), parameters)

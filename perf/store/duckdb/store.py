@@ -37,6 +37,7 @@ from perf.store.duckdb.overrides import DuckDBOverrides
 from perf.store.duckdb.upkeep import DuckDBUpkeep
 from perf.store.levels import MICRO
 from perf.store.retention import SteadyTime
+from perf.store.tail import Tail
 
 _PACKAGE = "perf.store.duckdb"
 _log = logging.getLogger(__name__)
@@ -47,8 +48,10 @@ _fork_guard = threading.Lock()
 class DuckDBStore:
     """A `perf.ports.MetricStore` in one file. `append`, `maintain`, `override` and `close` belong to one thread."""
 
-    def __init__(self, settings: StoreSettings, clock: Clock) -> None:
+    def __init__(self, settings: StoreSettings, clock: Clock, *, tail: bool = True) -> None:
         """Open *settings.path*, or make it. A corrupt file is set aside, never deleted, and a fresh one begun.
+
+        Without *tail* every answer comes from the file.
 
         Raises: StoreLocked when another process has it open, StoreError when it can't or mustn't be used.
         """
@@ -69,6 +72,7 @@ class DuckDBStore:
             raise
         newest = self._catalog.newest / MICRO if len(self._catalog) and self._catalog.newest > 0 else None
         self._steady.anchor(newest)
+        self._tail = Tail(self._catalog.newest) if tail else None
         self._open = True
         _guard_forks(self)
 
@@ -94,6 +98,8 @@ class DuckDBStore:
             append.append(self._database, batch, self._upkeep.marks)
         self._upkeep.hot_rows += len(samples)
         self._catalog.commit(batch)
+        if self._tail is not None:
+            self._tail.add(batch)
 
     def series(self) -> list[SeriesInfo]:
         """Every known series, by id; from memory."""
@@ -103,7 +109,7 @@ class DuckDBStore:
     def read(self, query: RangeQuery) -> list[Series]:
         """Answer *query*. Raises: QueryError, StoreError when it takes longer than 10 s."""
         self._check()
-        return read.read(self._database, self._catalog, self._upkeep.marks, query)
+        return read.read(self._database, self._catalog, self._upkeep.marks, query, self._tail)
 
     def distributions(self, query: RangeQuery, *, shape: bool = True) -> list[Distributions]:
         """What distributions observed. Raises: QueryError, StoreError when it takes longer than 10 s."""

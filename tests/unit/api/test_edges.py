@@ -10,14 +10,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 
 from perf.api.app import build
 from perf.api.hosts import KnownHosts
+from perf.api.middleware import SecurityHeaders
 from perf.api.problem import guarded
 from tests.unit.api.conftest import Api
 
@@ -101,8 +103,15 @@ def test_a_websocket_from_another_host_name_is_closed() -> None:
 
 @pytest.mark.parametrize("path", ["/api/v1/series", "/api/v1/nothing", "/health", "/metrics"])
 def test_browsers_are_told_to_be_careful(api: Api, path: str) -> None:
-    headers = api.get(path).headers
-    assert headers["x-content-type-options"] == "nosniff"
+    assert api.get(path).headers["x-content-type-options"] == "nosniff"
+
+
+def test_pages_can_not_be_framed_and_leak_no_address() -> None:
+    async def page(_: Request) -> Response:
+        return HTMLResponse("<p>")
+
+    client = TestClient(Starlette(routes=[Route("/", page)], middleware=[Middleware(SecurityHeaders)]))
+    headers = client.get("/").headers
     assert headers["x-frame-options"] == "SAMEORIGIN"
     assert headers["referrer-policy"] == "same-origin"
 
@@ -112,7 +121,6 @@ def test_an_error_nobody_thought_of_has_an_id_that_the_log_has_too(caplog: pytes
         raise ZeroDivisionError("secret detail")
 
     client = TestClient(Starlette(routes=[Route("/broken", guarded(broken))]))
-    logging.getLogger("perf").propagate = True
     with caplog.at_level(logging.ERROR):
         answer = client.get("/broken")
     problem = answer.json()

@@ -59,7 +59,7 @@ def test_settings_say_where_they_come_from_and_what_they_change(
     monkeypatch.setenv("PERF_SERVER__PORT", "9000")
     check, loaded = installation.settings(config)
     assert loaded is not None
-    assert check.found == f"from {config}, PERF_SERVER__PORT; server.port=9000, dashboard.refresh=2.0"
+    assert check.found == f"from {config}, PERF_SERVER__PORT; server.port=9000, dashboard.refresh=2s"
 
 
 def test_settings_that_can_not_be_read_fail(tmp_path: Path) -> None:

@@ -10,6 +10,10 @@ from pathlib import Path
 import plotly
 import pytest
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from dashboard import assets, theme
@@ -99,8 +103,15 @@ def test_the_browser_gets_pythons_colours(client: TestClient) -> None:
     assert json.loads(found[1])["critical"] == {"color": "#AC325E", "shape": "■", "word": "critical"}
 
 
-def test_preload_names_plotly() -> None:
-    assert assets.preload_header() == f"<{assets.plotly_path()}>; rel=preload; as=script"
+def test_only_pages_say_where_plotly_is() -> None:
+    async def home(_: Request) -> Response:
+        return HTMLResponse("<p>")
+
+    app = Starlette(routes=[Route("/", home), *assets.routes()], middleware=[Middleware(assets.Preload)])
+    client = TestClient(app)
+
+    assert client.get("/").headers["link"] == f"<{assets.plotly_path()}>; rel=preload; as=script"
+    assert "link" not in client.get(f"/{assets.live_path()}main.js").headers
 
 
 def test_compressing_is_done_once() -> None:

@@ -1,0 +1,360 @@
+"""Every page without a browser: what it says, lists and stores, over a full and over an empty store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from dashboard import nav
+from perf import default
+from perf.clock import ManualClock
+from perf.model import Change, Kind, Metric, Sample, Threshold
+from perf.runtime import Runtime
+from perf.settings import HostSettings, ProcessSettings, Settings, SourceSettings, StoreSettings
+
+NOW = 1_700_000_000.0
+"""2023-11-14 22:13:20 UTC."""
+MAIN = Path(__file__).resolve().parents[2] / "dashboard" / "main.py"
+PAGES = [entry.file for entry in nav.ENTRIES]
+CPU, MEMORY, DISK = (Metric(f"{name}_usage_percent", unit="%", help=name) for name in ("cpu", "memory", "disk"))
+READ = Metric("disk_read_bytes_total", Kind.COUNTER, "By")
+
+
+@pytest.fixture
+def empty(tmp_path: Path, clock: ManualClock) -> Iterator[Runtime]:
+    """A running product that measures nothing but itself, at a time that stands still."""
+    settings = Settings(
+        store=StoreSettings(path=str(tmp_path / "perf.duckdb"), free_space_floor=0),
+        sources=SourceSettings(host=HostSettings(enabled=False), process=ProcessSettings(enabled=False)),
+    )
+    runtime = Runtime(settings, clock)
+    default.install(runtime)
+    st.cache_data.clear()
+    runtime.start()
+    yield runtime
+    default.install(None)
+    runtime.stop()
+    st.cache_data.clear()
+
+
+@pytest.fixture
+def filled(empty: Runtime) -> Runtime:
+    """Ten minutes: CPU climbs from 20 to 30 %, memory stands at 40 %, two disks."""
+    found = []
+    for at in range(-600, 0, 5):
+        found += [
+            Sample(NOW + at, CPU, (), 30.0 + at / 60),
+            Sample(NOW + at, MEMORY, (), 40.0),
+            Sample(NOW + at, READ, (("device", "sda"),), 4096.0 * (at + 600)),
+        ]
+    found += [Sample(NOW - 5, DISK, (("mount", mount),), value) for mount, value in (("/", 50.0), ("/data", 70.0))]
+    empty.writer.submit(found).result(10)
+    return empty
+
+
+def opened(page: str = "overview") -> AppTest:
+    """The page as a reader who has not signed in gets it."""
+    app = AppTest.from_file(str(MAIN), default_timeout=30)
+    app.user = {"is_logged_in": False}
+    app.run()
+    if page != "overview":
+        app.switch_page(f"../pages/{page}.py").run()
+    return app
+
+
+def titles(app: AppTest) -> list[str]:
+    """The headings of the cards."""
+    return [text.value.partition("**&ensp;")[0].strip("*") for text in app.main.markdown if text.value.startswith("**")]
+
+
+def answer(app: AppTest) -> str:
+    """The page's sentence."""
+    return next(html.value for html in app.main.html if "perf-answer" in html.value and "<p" in html.value)
+
+
+def table(app: AppTest, first_column: str) -> list[list[object]]:
+    """The rows of the table whose first column is called so."""
+    frame = next(found.value for found in app.dataframe if found.value.columns[0] == first_column)
+    rows: list[list[object]] = frame.to_numpy().tolist()
+    return rows
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_is_drawn_over_a_full_store(filled: Runtime, page: str) -> None:
+    app = opened(page)
+    assert (list(app.exception), list(app.error), list(app.warning)) == ([], [], [])
+    assert app.main.markdown[0].value == f"## {next(entry.title for entry in nav.ENTRIES if entry.file == page)}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_is_drawn_over_an_empty_store(empty: Runtime, page: str) -> None:
+    app = opened(page)
+    assert (list(app.exception), list(app.error)) == ([], [])
+
+
+def test_no_page_lies_beside_the_entry_script() -> None:
+    # Streamlit would run such a page by its own address, without what the entry script does first.
+    assert not (MAIN.parent / "pages").exists()
+
+
+def test_overview_says_in_a_sentence_that_all_is_well(filled: Runtime) -> None:
+    app = opened()
+    assert ">Healthy.</strong> CPU 29.9 %, memory 40 %, the fullest disk 70 %. All 4 checks pass.</p>" in answer(app)
+    assert titles(app) == ["CPU", "Memory", "Disk", "Network", "Load", "CPU by mode", "Disks", "Checks"]
+    assert table(app, "Mount") == [["/data", 70.0, "–", "–"], ["/", 50.0, "–", "–"]]
+
+
+def test_overview_of_an_empty_store_says_what_is_missing(empty: Runtime) -> None:
+    app = opened()
+    assert "Degraded.</strong> One thing needs a look: resources: " in answer(app)
+    assert any("Disks are read every ten seconds" in text.value for text in app.markdown)
+    assert [caption.value for caption in app.sidebar.caption][:3] == ["no data yet"] * 3
+
+
+def test_trends_show_the_chosen_metrics_their_extremes_and_samples(filled: Runtime) -> None:
+    app = opened("trends")
+    assert titles(app)[:2] == ["cpu_usage_percent", "memory_usage_percent"]
+    assert table(app, "Metric") == [
+        ["cpu_usage_percent", 1, "20 %", "25 %", "29.9 %"],
+        ["memory_usage_percent", 1, "40 %", "40 %", "40 %"],
+    ]
+    samples = table(app, "Time (UTC)")
+    assert len(samples) == 50
+    assert sorted(samples[:2]) == [
+        ["2023-11-14 22:13:15.000", "cpu_usage_percent", "", "29.9 %", "29.91666667 %"],
+        ["2023-11-14 22:13:15.000", "memory_usage_percent", "", "40 %", "40 %"],
+    ]
+    assert "240 samples, 50 a page" in [caption.value for caption in app.caption]
+
+
+def test_trends_can_be_searched_and_ordered(filled: Runtime) -> None:
+    app = opened("trends")
+    app.selectbox(key="order").set_value("smallest value")
+    app.text_input(key="search").set_value("CPU").run()
+    rows = table(app, "Time (UTC)")
+    assert rows[0] == ["2023-11-14 22:03:20.000", "cpu_usage_percent", "", "20 %", "20 %"]
+    assert {row[1] for row in rows} == {"cpu_usage_percent"}
+    app.text_input(key="search").set_value("nothing like it").run()
+    assert any("No samples match in this range." in text.value for text in app.markdown)
+
+
+def test_trends_link_to_the_whole_result(filled: Runtime) -> None:
+    links = [link.url for link in opened("trends").link_button]
+    assert [link.partition("?")[0] for link in links] == ["api/v1/export"] * 2
+    assert "query=cpu_usage_percent&query=memory_usage_percent&raw=1" in links[0]
+    assert "format=csv" in links[0]
+    assert "format=parquet" in links[1]
+
+
+def test_trends_without_metrics_say_what_to_do(filled: Runtime) -> None:
+    app = opened("trends")
+    app.multiselect(key="metric").set_value([]).run()
+    assert any("Choose up to six metrics above" in text.value for text in app.markdown)
+    assert list(app.dataframe) == []
+
+
+def test_health_lists_every_check_level_and_loop(filled: Runtime) -> None:
+    app = opened("health")
+    assert "Healthy.</strong> All checks pass." in answer(app)
+    assert [row[:2] for row in table(app, "State")] == [
+        ["● healthy", name] for name in ("store", "resources", "disk", "loops")
+    ]
+    assert [row[0] for row in table(app, "Level")] == ["raw", "1m", "1h"]
+    assert [(row[0], row[3]) for row in table(app, "Loop")] == [
+        (name, 0) for name in ("writer", "sampler", "housekeeper", "health")
+    ]
+
+
+def test_health_can_be_checked_at_once(filled: Runtime) -> None:
+    app = opened("health")
+    filled.writer.submit([Sample(NOW - 1, CPU, (), 5_000.0)]).result(10)
+    assert "All checks pass." in answer(app)
+    app.button(key="run_checks").click().run()
+    assert "Unhealthy.</strong> 1 of 4 checks need a look." in answer(app)
+    assert table(app, "State")[1][0] == "■ unhealthy"
+
+
+def test_settings_list_sources_changes_and_every_setting(filled: Runtime) -> None:
+    app = opened("settings")
+    assert [row[1] for row in table(app, "State")] == ["own", "sampler"]
+    assert any("Every change of a threshold will stand here" in text.value for text in app.markdown)
+    options = {str(row[0]): row for row in table(app, "Setting")}
+    assert options["store.free_space_floor"][1] == "0"
+    assert "changed" in options["store.free_space_floor"]
+    assert "PERF_STORE__FREE_SPACE_FLOOR" in options["store.free_space_floor"]
+    assert "default" in options["store.threads"]
+
+
+def test_the_sidebar_says_what_a_threshold_would_have_meant(filled: Runtime) -> None:
+    app = opened()
+    assert [caption.value for caption in app.sidebar.caption][:3] == [
+        "never in 7 d, highest 29.8 %",
+        "never in 7 d, highest 40 %",
+        "never in 7 d, highest 70 %",
+    ]
+    app.number_input(key="above_memory").set_value(39.0).run()
+    assert app.sidebar.caption[1].value.startswith("1× in 7 d, ")
+    assert filled.thresholds()["memory_usage_percent"].warning == 90.0
+
+
+def test_the_sidebar_stores_a_threshold_and_says_who(filled: Runtime) -> None:
+    app = opened()
+    assert app.button(key="apply_thresholds").disabled
+    app.number_input(key="above_memory").set_value(39.0).run()
+    app.button(key="apply_thresholds").click().run()
+    assert list(app.exception) == []
+    assert [toast.value for toast in app.toast] == ["Thresholds stored"]
+    assert filled.thresholds()["memory_usage_percent"] == Threshold(39.0, 97.0)
+    assert filled.store.changes() == [
+        Change(
+            ts=NOW,
+            path="thresholds.memory_usage_percent",
+            value='{"warning":39.0,"critical":97.0}',
+            author="dashboard",
+        )
+    ]
+    assert "Degraded.</strong> One thing needs a look: memory 40 %, above 39 % for " in answer(app)
+
+
+def test_a_change_by_somebody_who_signed_in_bears_the_name(filled: Runtime) -> None:
+    app = AppTest.from_file(str(MAIN), default_timeout=30)
+    app.user = {"is_logged_in": True, "email": "ada@example.org"}
+    app.run()
+    app.number_input(key="above_cpu").set_value(70.0).run()
+    app.button(key="apply_thresholds").click().run()
+    assert [change.author for change in filled.store.changes()] == ["ada@example.org"]
+
+
+def edited(app: AppTest, metric: str, warning: float, critical: float, button: str = "Store") -> AppTest:
+    """The settings page after a row of the editor was sent."""
+    form = app.form(f"limit_{metric}")
+    form.number_input[0].set_value(warning)
+    form.number_input[1].set_value(critical)
+    next(found for found in form.button if found.label == button).click()
+    return app.run()
+
+
+def test_the_editor_stores_both_limits_and_resets_them(filled: Runtime) -> None:
+    app = edited(opened("settings"), "cpu_usage_percent", 60.0, 70.0)
+    assert (list(app.exception), list(app.error)) == ([], [])
+    assert filled.thresholds()["cpu_usage_percent"] == Threshold(60.0, 70.0)
+    assert table(app, "When")[0][1:] == [
+        "cpu_usage_percent",
+        "60 / 70",
+        "dashboard",
+    ]
+    app = edited(app, "cpu_usage_percent", 60.0, 70.0, "Reset")
+    assert filled.thresholds()["cpu_usage_percent"] == Threshold(80.0, 95.0)
+    assert table(app, "When")[0][2] == "as configured"
+
+
+def test_a_critical_limit_below_the_warning_is_refused_and_not_stored(filled: Runtime) -> None:
+    app = edited(opened("settings"), "cpu_usage_percent", 60.0, 50.0)
+    assert [error.value for error in app.error] == [
+        "Not stored: thresholds.cpu_usage_percent: critical (50) must not lie below warning (60)"
+    ]
+    assert filled.store.changes() == []
+    assert filled.thresholds()["cpu_usage_percent"] == Threshold(80.0, 95.0)
+
+
+def test_the_range_is_kept_in_the_view(filled: Runtime) -> None:
+    app = opened()
+    assert app.session_state["view"].seconds == 900.0
+    app.segmented_control(key="range").set_value("24h").run()
+    state = app.session_state["view"]
+    assert (state.seconds, state.window, state.step, state.ticks) == (86_400.0, None, 300.0, 5.0)
+
+
+def test_an_absolute_range_stands_still(filled: Runtime) -> None:
+    app = opened()
+    app.segmented_control(key="range").set_value("custom").run()
+    state = app.session_state["view"]
+    minute = NOW // 60 * 60
+    assert (state.window.start, state.window.end) == (minute - 10_800, minute)
+    assert state.ticks == 0.0
+
+
+def test_live_zone_and_comparison_are_kept_in_the_view(filled: Runtime) -> None:
+    app = opened()
+    app.toggle(key="live").set_value(False)
+    app.selectbox(key="compare").set_value("yesterday").run()
+    state = app.session_state["view"]
+    assert (state.live, state.ticks, state.shift) == (False, 0.0, 86_400.0)
+
+
+def test_times_are_in_the_reader_s_zone_unless_utc_is_wanted(filled: Runtime) -> None:
+    app = AppTest.from_file(str(MAIN), default_timeout=30)
+    app.user = {"is_logged_in": False}
+    app.context = {"timezone": "Asia/Tokyo", "timezone_offset": -540}
+    app.run()
+    app.switch_page("../pages/trends.py").run()
+    assert table(app, "Time (Asia/Tokyo)")[0][0] == "2023-11-15 07:13:15.000"
+    app.toggle(key="utc").set_value(True).run()
+    assert table(app, "Time (UTC)")[0][0] == "2023-11-14 22:13:15.000"
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"range": "nonsense", "compare": "nonsense", "live": "maybe", "utc": "2", "above_cpu": "high"},
+        {"above_cpu": "-5", "above_memory": "1e999", "above_disk": "nan"},
+        {"metric": ["none_such", "cpu_usage_percent"] * 8, "search": "%_\x00'", "order": "sideways", "page": "99999"},
+        {"range": "custom", "from": "2023-11-14T23:00", "to": "2023-11-14T22:00"},
+        {"range": "custom", "from": "0001-01-01T00:00", "to": "9999-12-31T23:59"},
+        {"range": "custom", "from": "yesterday", "to": ""},
+    ],
+    ids=["words", "numbers", "table", "backwards", "eternity", "no time"],
+)
+def test_an_address_that_somebody_made_up_breaks_no_page(
+    filled: Runtime, page: str, query: dict[str, str | list[str]]
+) -> None:
+    app = AppTest.from_file(str(MAIN), default_timeout=30)
+    app.user = {"is_logged_in": False}
+    for name, value in query.items():
+        app.query_params[name] = value
+    app.run()
+    if page != "overview":
+        app.switch_page(f"../pages/{page}.py").run()
+    assert (list(app.exception), list(app.error)) == ([], [])
+    assert filled.store.changes() == []
+
+
+def test_a_range_that_begins_in_the_hour_that_summer_time_skips_breaks_no_page(filled: Runtime) -> None:
+    app = AppTest.from_file(str(MAIN), default_timeout=30)
+    app.user = {"is_logged_in": False}
+    app.context = {"timezone": "Europe/Berlin", "timezone_offset": -120}
+    for name, value in {"range": "custom", "from": "2023-03-26T02:30", "to": "2023-03-26T03:15"}.items():
+        app.query_params[name] = value
+    app.run()
+    assert list(app.exception) == []
+
+
+def broken(runtime: Runtime, table_name: str) -> None:
+    """Take a table away from under the running product, and forget what was answered before."""
+    database = runtime.store._database  # type: ignore[attr-defined]  # the DuckDB store's own
+    statement = f"ALTER TABLE {table_name} RENAME TO gone_{table_name}"
+    runtime.writer.call(lambda: database.writer.execute(statement).fetchall()).result(10)
+    st.cache_data.clear()
+
+
+def test_a_panel_that_has_no_answer_says_so_and_leaves_the_others(filled: Runtime) -> None:
+    broken(filled, "setting_changes")
+    app = opened("settings")
+    assert list(app.exception) == []
+    (error,) = app.error
+    assert error.value.startswith("Changes has no answer: ")
+    assert titles(app) == ["Thresholds", "Changes", "Sources", "Retention", "perf itself", "Settings in force"]
+    assert table(app, "Setting")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_store_that_answers_no_question_leaves_every_page_standing(filled: Runtime, page: str) -> None:
+    broken(filled, "hot")
+    app = opened(page)
+    assert list(app.exception) == []
+    assert app.main.markdown[0].value.startswith("## ")

@@ -1,0 +1,166 @@
+"""The sentences of the dashboard, and the numbers behind its notes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import streamlit as st
+
+from dashboard import panels
+from dashboard.state import State
+from perf import default
+from perf.clock import ManualClock
+from perf.health import Health
+from perf.model import Labels, Metric, ProbeResult, Sample, Status, Window
+from perf.runtime import Runtime
+from perf.settings import HostSettings, ProcessSettings, Settings, SourceSettings, StoreSettings
+from perf.views.summary import Concern
+
+NOW = 1_700_000_000.0
+
+
+@pytest.fixture(autouse=True)
+def runtime(clock: ManualClock) -> Iterator[Runtime]:
+    """A runtime in memory whose threads are not started."""
+    settings = Settings(
+        store=StoreSettings(backend="memory"),
+        sources=SourceSettings(host=HostSettings(enabled=False), process=ProcessSettings(enabled=False)),
+    )
+    made = Runtime(settings, clock)
+    default.install(made)
+    st.cache_data.clear()
+    yield made
+    default.install(None)
+    made.stop()
+    st.cache_data.clear()
+
+
+def keep(runtime: Runtime, name: str, value: float, labels: Labels = (), *, unit: str = "%") -> None:
+    runtime.store.append([Sample(NOW - 5, Metric(name, unit=unit), labels, value)])
+
+
+def probe(name: str, status: Status = Status.HEALTHY, message: str = "") -> ProbeResult:
+    return ProbeResult(name=name, status=status, message=message, ts=NOW)
+
+
+def health(*results: ProbeResult) -> Health:
+    worst = max(results, key=lambda result: result.status.rank).status
+    return Health(status=worst, sentence="", results=results, ts=NOW)
+
+
+def concern(**changes: object) -> Concern:
+    found = {
+        "metric": "cpu_usage_percent",
+        "labels": (),
+        "unit": "%",
+        "value": 91.25,
+        "limit": 80.0,
+        "status": Status.DEGRADED,
+        "since": NOW - 720,
+    }
+    return Concern(**{**found, **changes})  # type: ignore[arg-type]  # of the right types in every test
+
+
+CALM = health(probe("store"), probe("loops"))
+
+
+def test_when_all_is_well_the_sentence_says_how_it_is(runtime: Runtime) -> None:
+    keep(runtime, "cpu_usage_percent", 12.0)
+    keep(runtime, "disk_usage_percent", 50.0, (("mount", "/"),))
+    keep(runtime, "disk_usage_percent", 70.0, (("mount", "/data"),))
+    words = "CPU 12 %, the fullest disk 70 %. All 2 checks pass."
+    assert panels.headline([], CALM) == (Status.HEALTHY, "Healthy.", words)
+
+
+def test_before_the_first_value_the_sentence_is_about_the_checks() -> None:
+    status, word, sentence = panels.headline([], CALM)
+    assert (status, word, sentence.strip()) == (Status.HEALTHY, "Healthy.", "All 2 checks pass.")
+
+
+def test_one_concern_says_what_how_much_and_for_how_long() -> None:
+    assert panels.headline([concern()], CALM) == (
+        Status.DEGRADED,
+        "Degraded.",
+        "One thing needs a look: CPU 91.3 %, above 80 % for 12 min.",
+    )
+
+
+def test_the_worst_of_concerns_and_checks_is_the_state() -> None:
+    disk = concern(
+        metric="disk_usage_percent",
+        labels=(("mount", "/data"),),
+        value=99.0,
+        limit=95.0,
+        status=Status.UNHEALTHY,
+        since=NOW - 90_000,
+    )
+    late = probe("loops", Status.DEGRADED, "loop writer is late: 9 s since its last tick, every 1 s")
+    words = (
+        "3 things need a look: disk /data 99 %, above 95 % for 1 d 1 h; CPU 91.3 %, above 80 % for 12 min; "
+        "loops: loop writer is late: 9 s since its last tick, every 1 s."
+    )
+    found = panels.headline([disk, concern()], health(probe("store"), late))
+    assert found == (Status.UNHEALTHY, "Unhealthy.", words)
+
+
+def test_a_check_that_says_the_same_as_a_concern_is_not_repeated() -> None:
+    resources = probe("resources", Status.DEGRADED, "CPU was 91.3 % on average over the last 60 s (limit 80 %)")
+    _, _, sentence = panels.headline([concern()], health(resources, probe("store")))
+    assert sentence == "One thing needs a look: CPU 91.3 %, above 80 % for 12 min."
+
+
+def test_a_concern_about_the_cpu_hides_no_full_disk() -> None:
+    full = probe("disk", Status.UNHEALTHY, "12 MiB free for the store, below the floor of 256 MiB")
+    _, _, sentence = panels.headline([concern()], health(full, probe("store")))
+    assert "12 MiB free for the store" in sentence
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [((), "CPU"), ((("core", "3"),), "CPU 3"), ((("host", "a"), ("core", "3")), "CPU a 3")],
+)
+def test_a_series_is_named_in_words(labels: Labels, words: str) -> None:
+    assert panels.named("cpu_usage_percent", labels) == words
+
+
+def test_a_metric_without_words_keeps_its_name() -> None:
+    assert panels.named("queue_depth", ()) == "queue_depth"
+
+
+def test_shares_say_what_they_are_shares_of(runtime: Runtime) -> None:
+    assert (panels.cores(), panels.memory()) == ("", "")
+    for core in range(4):
+        keep(runtime, "cpu_core_usage_percent", 1.0, (("core", str(core)),))
+    keep(runtime, "memory_limit_bytes", 2.0**33, unit="By")
+    st.cache_data.clear()
+    assert (panels.cores(), panels.memory()) == ("of 4 cores", "of 8 GiB")
+    keep(runtime, "cpu_limit_cores", 1.5, unit="1")
+    st.cache_data.clear()
+    assert panels.cores() == "of 1.5 cores, container limit"
+
+
+def test_thresholds_are_lines_in_a_chart() -> None:
+    assert [(line.value, line.status) for line in panels.limits("cpu_usage_percent")] == [
+        (80.0, "warning"),
+        (95.0, "critical"),
+    ]
+    assert panels.limits("queue_depth") == ()
+
+
+def test_the_store_s_growth_is_forecast_from_the_rate_so_far(runtime: Runtime, clock: ManualClock) -> None:
+    assert panels.growth() == "a forecast needs a minute of data"
+    runtime.started = NOW
+    runtime.writer.submit([Sample(NOW, Metric("x"), (("n", str(n)),), 0.0) for n in range(6_000)])
+    runtime._stop_writer.set()
+    runtime.writer.run(runtime._stop_writer)
+    clock.move(600.0)
+    # 10 samples/s for 7 days, 4 bytes each: 24.2 MB.
+    assert panels.growth().startswith("10 samples/s; raw samples will level off near 23.1 MiB")
+
+
+def test_an_absolute_view_does_not_tick() -> None:
+    still = State(seconds=60.0, window=Window(1.0, 61.0), compare="week", live=True, refresh=5.0, zone="UTC")
+    shown = panels.view(still)
+    assert (shown.window_seconds, shown.end, shown.step, shown.refresh) == (60.0, 61.0, 1.0, None)
+    assert (shown.compare_shift, shown.compare_label, shown.zone) == (604_800.0, "last week", "UTC")

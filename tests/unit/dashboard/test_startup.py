@@ -1,0 +1,98 @@
+"""What happens before the first page: addresses, host names, and errors that end the process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from streamlit import config
+
+from dashboard import startup
+from perf import default
+from perf.errors import SettingsError
+from perf.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def _own_options() -> Iterator[None]:
+    """Streamlit's options as they were."""
+    names = ("server.address", "server.port", "browser.serverAddress")
+    before = {name: config.get_option(name) for name in names}
+    yield
+    for name, value in before.items():
+        config.set_option(name, value)
+
+
+def listening(address: str, public: str = "") -> None:
+    config.set_option("server.address", address)
+    config.set_option("server.port", 8600)
+    config.set_option("browser.serverAddress", public)
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "", "::", "192.168.1.5"])
+def test_an_open_address_is_refused_without_consent(address: str) -> None:
+    listening(address)
+    with pytest.raises(SettingsError, match="refusing to listen on"):
+        startup.hosts(Settings())
+    assert "*" in startup.hosts(Settings(insecure=True))
+
+
+def test_on_loopback_only_own_names_and_the_public_one_are_answered() -> None:
+    listening("127.0.0.1", "Perf.Example")
+    assert startup.hosts(Settings()) == ("localhost", "127.0.0.1", "[::1]", "perf.example")
+
+
+@pytest.mark.parametrize(
+    ("address", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8600"),
+        ("localhost", "http://localhost:8600"),
+        ("::1", "http://[::1]:8600"),
+        ("0.0.0.0", "http://127.0.0.1:8600"),
+        ("", "http://127.0.0.1:8600"),
+    ],
+)
+def test_the_note_gives_an_address_that_this_machine_reaches(address: str, url: str) -> None:
+    listening(address)
+    assert startup.url() == url
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("PERF_STORE__PAHT", "x", "PERF_STORE__PAHT: unknown setting 'store.paht'; did you mean 'path'?"),
+        ("PERF_STORE__PATH", "{folder}", "{folder}: is a folder; store.path must name a file"),
+        ("PERF_LOGS__LEVEL", "LOUD", "logs.level: 'LOUD'; known: DEBUG, INFO, WARNING, ERROR, CRITICAL"),
+    ],
+)
+def test_what_can_not_be_opened_ends_the_process_with_one_line(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    value: str,
+    said: str,
+) -> None:
+    listening("127.0.0.1")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(name, value.format(folder=tmp_path))
+    with pytest.raises(SystemExit) as ended:
+        startup.open_runtime()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == f"perf: {said.format(folder=tmp_path)}\n"
+
+
+def test_an_opened_runtime_is_the_process_s_and_has_not_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listening("127.0.0.1")
+    monkeypatch.chdir(tmp_path)
+    runtime = startup.open_runtime()
+    try:
+        assert default.get() is runtime
+        assert runtime.started is None
+        assert (tmp_path / "data" / "perf.duckdb").exists()
+    finally:
+        default.install(None)
+        runtime.stop()
