@@ -6,11 +6,16 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import numpy.typing as npt
 import plotly.graph_objects as go
 
+from dashboard.theme import STATUS
 from dashboard.units import show
-from perf.model import Array, Series
+from perf.model import Array, Histogram, Series
+from perf.model.distribution import bound
+from perf.views.distributions import Heatmap
 
+_GROUP = 4  # Buckets in one column: four to a doubling.
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _BLUES = ((0.0, "rgba(72,72,229,0.06)"), (0.5, "rgba(72,72,229,0.45)"), (1.0, "rgba(72,72,229,1)"))
 
@@ -52,3 +57,111 @@ def weekday_heatmap(series: Series, zone: str) -> go.Figure:
         "xaxis": {"title": {"text": f"hour, {zone}"}, "fixedrange": True, "ticks": "", "showgrid": False, "dtick": 3},
     }
     return go.Figure(data=[trace], layout=layout)
+
+
+def latency_heatmap(found: Heatmap, zone: str) -> go.Figure:
+    """Time x duration on a logarithmic axis; darker is more observations."""
+    bounds, counts = _coarser(found)
+    place = ZoneInfo(zone)
+    edges = [*found.ts.tolist(), found.ts[-1] + found.step]
+    trace = {
+        "type": "heatmap",
+        "x": [datetime.fromtimestamp(ts, place).replace(tzinfo=None) for ts in edges],
+        "y": np.log10(bounds),
+        "z": np.log1p(counts.T.astype(np.float64)),
+        "customdata": counts.T,
+        "text": [[_between(bounds, row)] * counts.shape[0] for row in range(counts.shape[1])],
+        "hovertemplate": "%{x|%H:%M:%S}<br>%{text}<br>%{customdata} calls<extra></extra>",
+        "colorscale": _BLUES,
+        "zmin": 0.0,
+        "showscale": False,
+    }
+    ticks = _decades(bounds)
+    layout = {
+        "height": 280,
+        "margin": {"l": 64, "r": 8, "t": 4, "b": 34},
+        "xaxis": {"title": {"text": zone}, "showgrid": False, "fixedrange": True},
+        "yaxis": {
+            "tickvals": np.log10(ticks),
+            "ticktext": [show(tick, found.metric.unit) for tick in ticks],
+            "showgrid": False,
+            "fixedrange": True,
+        },
+    }
+    return go.Figure(data=[trace], layout=layout)
+
+
+def distributions(now: Histogram, before: Histogram) -> go.Figure:
+    """Shares of calls by duration, *now* as bars over *before* as a grey outline."""
+    low = min((min(one.buckets) for one in (now, before) if one.buckets), default=0) // _GROUP
+    high = max((max(one.buckets) for one in (now, before) if one.buckets), default=0) // _GROUP + 1
+    bounds = np.array([bound(place * _GROUP) for place in range(low, high + 1)])
+    middles = np.sqrt(bounds[:-1] * bounds[1:])
+    shares = {name: _shares(one, low, high) for name, one in (("now", now), ("before", before))}
+    words = [show(middle, "s") for middle in middles.tolist()]
+    common = {
+        "x": np.log10(middles),
+        "text": words,
+        "hovertemplate": "about %{text}: %{y:.1f} %<extra>%{fullData.name}</extra>",
+    }
+    traces = [
+        {
+            "type": "bar",
+            "name": "now",
+            "y": shares["now"],
+            "marker": {"color": STATUS["ok"].color},
+            "opacity": 0.75,
+            "textposition": "none",
+            **common,
+        },
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": "before",
+            "y": shares["before"],
+            "line": {"shape": "hvh", "color": STATUS["unknown"].color, "width": 1.5},
+            **common,
+        },
+    ]
+    ticks = _decades(bounds)
+    layout = {
+        "height": 280,
+        "margin": {"l": 44, "r": 8, "t": 4, "b": 34},
+        "bargap": 0.05,
+        "showlegend": False,
+        "xaxis": {"tickvals": np.log10(ticks), "ticktext": [show(t, "s") for t in ticks], "fixedrange": True},
+        "yaxis": {"ticksuffix": " %", "rangemode": "tozero", "fixedrange": True, "nticks": 5},
+    }
+    return go.Figure(data=traces, layout=layout)
+
+
+def _shares(one: Histogram, low: int, high: int) -> Array:
+    """Percent of all observations in each group of buckets from *low* to *high*, (high - low,)."""
+    found = np.zeros(high - low)
+    for index, count in one.buckets.items():
+        found[index // _GROUP - low] += count
+    shares: Array = 100 * found / max(one.count, 1)
+    return shares
+
+
+def _coarser(found: Heatmap) -> tuple[Array, npt.NDArray[np.int64]]:
+    """Bounds (m + 1,) and counts (n, m) with *_GROUP* buckets in one: finer ones can't be told apart on a screen."""
+    positive = found.bounds[0] > 0
+    starts = np.arange(0, found.counts.shape[1], _GROUP)
+    counts = np.add.reduceat(found.counts, starts, axis=1)
+    bounds = np.append(found.bounds[starts], found.bounds[-1])
+    if not positive:
+        bounds[0] = min(1e-9, bounds[1] / 2)
+    return bounds, counts
+
+
+def _between(bounds: Array, row: int) -> str:
+    return f"{show(float(bounds[row]), 's')} to {show(float(bounds[row + 1]), 's')}"
+
+
+def _decades(bounds: Array) -> list[float]:
+    """Round durations within *bounds*: powers of ten, and what lies between when there are few."""
+    first, last = int(np.floor(np.log10(bounds[0]))), int(np.ceil(np.log10(bounds[-1])))
+    steps = (1.0, 2.0, 5.0) if last - first <= 3 else (1.0,)
+    ticks = [step * 10.0**power for power in range(first, last + 1) for step in steps]
+    return [tick for tick in ticks if bounds[0] <= tick <= bounds[-1]]

@@ -14,9 +14,12 @@ from perf.health import Health
 from perf.model import (
     Beat,
     Change,
+    Histogram,
+    Labels,
     Level,
     Rows,
     RowsQuery,
+    Selector,
     Series,
     SeriesInfo,
     StoreUsage,
@@ -26,7 +29,9 @@ from perf.model import (
 )
 from perf.runtime import Runtime
 from perf.sources.sampler import SourceState
-from perf.views import series, summary, thresholds
+from perf.timerange import step_for
+from perf.views import distributions, series, summary, thresholds
+from perf.views.distributions import Heatmap, Total
 from perf.views.series import Answer
 from perf.views.summary import Concern
 from perf.views.thresholds import Breaches
@@ -184,3 +189,25 @@ def version() -> str:
         from perf import __version__
 
         return __version__
+
+
+@st.cache_data(ttl=10.0, max_entries=50, show_spinner=False)
+def totals(metric: str, window: Window, by: tuple[str, ...]) -> list[Total]:
+    """Number and sum of every group of series, the largest sum first; empty when nobody records *metric*."""
+    rt = runtime()
+    if not any(info.metric.name == metric for info in rt.store.series()):
+        return []
+    return distributions.totals(rt.store, metric, window, by)
+
+
+@st.cache_data(ttl=10.0, max_entries=500, show_spinner=False)
+def shape(metric: str, labels: Labels, window: Window) -> Histogram:
+    """Everything that the series with *labels* observed in *window*."""
+    return distributions.distribution(runtime().store, Selector(metric, labels), window)
+
+
+@st.cache_data(ttl=10.0, max_entries=50, show_spinner=False)
+def heat(metric: str, labels: Labels, window: Window) -> Heatmap | None:
+    """How often each magnitude was observed, in at most 120 steps."""
+    step = step_for(window.seconds, 120)
+    return distributions.heatmap(runtime().store, Selector(metric, labels), window, step)

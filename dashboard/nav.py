@@ -52,6 +52,14 @@ ENTRIES: tuple[Entry, ...] = (
         help="How does it move?",
     ),
     Entry(
+        file="functions",
+        title="Functions & endpoints",
+        icon=":material/function:",
+        path="functions",
+        section="Explore",
+        help="Where does the time go?",
+    ),
+    Entry(
         file="settings",
         title="Settings",
         icon=":material/settings:",
