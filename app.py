@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from dashboard import assets, startup  # noqa: E402  # The folder of this file must be importable first.
+from dashboard import assets, nav, startup  # noqa: E402  # The folder of this file must be importable first.
 from perf.api.app import routes  # noqa: E402
 from perf.api.hosts import KnownHosts  # noqa: E402
 from perf.api.middleware import SecurityHeaders  # noqa: E402
@@ -23,7 +23,7 @@ runtime = startup.open_runtime()
 app = st.App(
     ROOT / "dashboard" / "main.py",
     lifespan=startup.lifespan,
-    routes=[*routes(runtime), *assets.routes()],
+    routes=[*routes(runtime), *assets.routes(), *nav.routes()],
     middleware=[
         Middleware(KnownHosts, hosts=startup.hosts(runtime.settings)),
         Middleware(SecurityHeaders),

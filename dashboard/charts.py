@@ -34,7 +34,7 @@ def by_hour(series: Series, zone: str) -> Array:
 
 
 def weekday_heatmap(series: Series, zone: str) -> go.Figure:
-    """Hour x weekday: when is it high? Darker is more."""
+    """Hour x weekday: when is it high? Stronger is more."""
     means = by_hour(series, zone)
     words = [[show(value, series.unit) for value in row] for row in means.tolist()]
     trace = {
@@ -60,7 +60,7 @@ def weekday_heatmap(series: Series, zone: str) -> go.Figure:
 
 
 def latency_heatmap(found: Heatmap, zone: str) -> go.Figure:
-    """Time x duration on a logarithmic axis; darker is more observations."""
+    """Time x duration on a logarithmic axis; stronger is more observations."""
     bounds, counts = _coarser(found)
     place = ZoneInfo(zone)
     edges = [*found.ts.tolist(), found.ts[-1] + found.step]

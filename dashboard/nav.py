@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
 
 PAGES = Path(__file__).resolve().parents[1] / "pages"
 
@@ -69,6 +72,16 @@ ENTRIES: tuple[Entry, ...] = (
         help="Thresholds, sources, retention, and what perf itself costs",
     ),
 )
+
+
+def routes() -> list[Route]:
+    """The first page lives at the root; whoever types its name gets there, too."""
+
+    async def root(request: Request) -> Response:
+        query = f"?{request.url.query}" if request.url.query else ""
+        return RedirectResponse(f"./{query}", 307)
+
+    return [Route(f"/{ENTRIES[0].path}", root)]
 
 
 def entry(title: str) -> Entry:

@@ -76,7 +76,10 @@ def samples(state: State, window: Window, metrics: tuple[str, ...]) -> None:
 def _rows(found: Rows, zone: str) -> None:
     place = ZoneInfo(zone)
     infos = [found.series[int(sid)] for sid in found.sids]
-    moments = [datetime.fromtimestamp(ts, place).isoformat(" ", "milliseconds")[:23] for ts in found.ts.tolist()]
+    moments = [
+        datetime.fromtimestamp(ts, place).isoformat(" ", "milliseconds")[:23].removesuffix(".000")
+        for ts in found.ts.tolist()
+    ]
     values = found.values.tolist()
     frame = pd.DataFrame(
         {
@@ -120,7 +123,7 @@ def disks() -> None:
     total = {info.labels: info.last_value for info in data.newest("disk_total_bytes")}
     found = sorted(data.newest("disk_usage_percent"), key=lambda info: -(info.last_value or 0.0))
     if not found:
-        st.markdown(":gray[Disks are read every ten seconds; the first reading is on its way.]")
+        st.markdown(":gray[Disks stand here once the host source has read them.]")
         return
     frame = pd.DataFrame(
         {

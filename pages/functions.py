@@ -28,7 +28,7 @@ with left, ui.card("Duration", "p50, p95, p99 of all calls, within 2.2 %"):
 with right, ui.card("Calls", "per second"):
     calls.rate(kind, chosen, state)
 wide, narrow = st.columns([3, 2])
-with wide, ui.card("Every call", "time × duration; darker is more calls"):
+with wide, ui.card("Every call", "time × duration; stronger is more calls"):
     calls.latency(kind, chosen, state)
 with narrow, ui.card("Now against before", "grey is the period before"):
     calls.shapes(kind, chosen, state)

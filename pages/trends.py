@@ -19,7 +19,7 @@ for start in range(0, len(metrics), 2):
             panels.trend(info, state)
 
 hours, aside = st.columns([3, 2])
-with hours, ui.card(f"{metrics[0].name} by hour and weekday", "mean of the last 30 days; darker is more"):
+with hours, ui.card(f"{metrics[0].name} by hour and weekday", "mean of the last 30 days; stronger is more"):
     found = data.by_hour(metrics[0].name)
     if found is None:
         ui.empty("Appears when there is an hour of data.")

@@ -16,10 +16,11 @@ import numpy as np
 from perf.clock import SystemClock
 from perf.health.checker import PROBE_DURATION, PROBE_STATUS
 from perf.model import Array, Change, Labels, Metric, Sample
-from perf.ports import Clock
+from perf.ports import Clock, MetricStore
 from perf.runtime import open_store
 from perf.settings import StoreSettings
 from perf.sources import disks, host, own, process
+from tests.e2e.requests_history import requests
 
 DAY, HOUR = 86_400.0, 3_600.0
 DAYS = 8
@@ -125,6 +126,7 @@ def fill(path: Path, now: float, clock: Clock, *, offset: float = 0.0) -> int:
             batch = [sample for one in found for sample in _samples(one, begin, begin + _BATCH)]
             store.append(batch)
             count += len(batch)
+        count += _requests(store, Story(now, offset))
         for change in changes(now):
             store.override(change)
         quick = 0
@@ -135,6 +137,15 @@ def fill(path: Path, now: float, clock: Clock, *, offset: float = 0.0) -> int:
     finally:
         store.close()
     return count
+
+
+def _requests(store: MetricStore, story: Story) -> int:
+    """Write what a shop observed; how many distributions that were."""
+    ts = story.times(60.0, 10.0)
+    found = list(requests(ts, story.activity(ts), story.now, story.random))
+    for begin in range(0, len(found), 5_000):
+        store.append(found[begin : begin + 5_000])
+    return len(found)
 
 
 def _samples(course: Course, begin: float, end: float) -> Iterator[Sample]:

@@ -141,6 +141,7 @@ def main() -> None:
                     ("health", f"checks?{_view('3h')}", THEMES),
                     ("trends", f"trends?{_view('3h')}", THEMES),
                     ("trends-week", f"trends?{_view('7d')}", ("light",)),
+                    ("functions", f"functions?{_view('3h')}&where=GET+%2Fsearch", THEMES),
                 ),
             )
         with site(store) as shown:  # What is read, and what it costs, is there to see only while it is read.
