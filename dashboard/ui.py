@@ -108,7 +108,7 @@ def framed(title: str) -> Iterator[None]:
         yield
     except PerfError as error:
         st.error(f"{title} has no answer: {error}", icon=":material/error:")
-    except Exception as error:
+    except Exception as error:  # A page frame: the other panels go on.
         if type(error).__module__.startswith("streamlit"):
             raise
         incident = uuid.uuid4().hex[:12]
