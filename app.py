@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from dashboard import assets, nav, startup  # noqa: E402  # The folder of this file must be importable first.
+from dashboard import assets, first, frontend, nav, startup  # noqa: E402  # The folder of this file must be importable first.
 from perf.api.app import routes  # noqa: E402
 from perf.api.hosts import KnownHosts  # noqa: E402
 from perf.api.middleware import SecurityHeaders  # noqa: E402
@@ -28,6 +28,8 @@ app = st.App(
         Middleware(KnownHosts, hosts=startup.hosts(runtime.settings)),
         Middleware(SecurityHeaders),
         Middleware(assets.Preload),
+        Middleware(first.FirstPage),
+        Middleware(frontend.Frontend),
     ],
     on_script_error=startup.script_failed,
     exception_handlers={HTTPException: http_error},

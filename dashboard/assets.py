@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dashboard import theme
+from dashboard import frontend, theme
 from perf.model import Status
 
 PREFIX = "assets"
@@ -44,7 +44,7 @@ MODULES = (
 )
 """The scripts of the live component; ``served.js`` is made here from Python's own tables."""
 
-_SHEETS = ("panel.css", "chart.css", "tiles.css")  # one file for the browser: live.css
+SHEETS = ("panel.css", "chart.css", "tiles.css")  # one file for the browser: live.css
 _TYPES = {"js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8"}
 _FOREVER = "public, max-age=31536000, immutable"
 _HASH_LETTERS = 12
@@ -90,6 +90,7 @@ def warm() -> None:
     """Read and compress everything now (about half a second), not at the first visit."""
     for path in _contents():
         _compressed(path)
+    frontend.warm()
 
 
 def _asset(request: Request) -> Response:  # not a coroutine: compressing happens on a worker thread
@@ -136,7 +137,7 @@ def _live(name: str) -> bytes:
         return _served()
     folder = files("dashboard.components.live")
     if name == "live.css":
-        return b"\n".join(folder.joinpath(sheet).read_bytes() for sheet in _SHEETS)
+        return b"\n".join(folder.joinpath(sheet).read_bytes() for sheet in SHEETS)
     return folder.joinpath(name).read_bytes()
 
 

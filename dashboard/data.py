@@ -132,6 +132,13 @@ def ranged(queries: tuple[str, ...], window: Window, max_points: int) -> Answer:
     return series.answer(runtime().store, queries, window, max_points=max_points)
 
 
+def recent(queries: tuple[str, ...]) -> list[Series | None]:
+    """The last minute of each of *queries*, second by second; None where there is nothing."""
+    end = now()
+    found = dict(series.answer(runtime().store, queries, Window(end - 60.0, end), step=1.0).series)
+    return [found.get(index) for index in range(len(queries))]
+
+
 def by_hour(metric: str) -> Series | None:
     """Hourly means of the last 30 days over all series of *metric*; None when there is nothing yet."""
     end = now() // 3600 * 3600 + 3600

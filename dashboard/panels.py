@@ -69,7 +69,12 @@ def memory() -> str:
 
 
 def tiles(state: State) -> None:
-    """Six numbers: three shares with thresholds, and three kinds of work."""
+    """Six numbers that keep themselves up to date."""
+    live_tiles("tiles", overview_tiles(), view(state))
+
+
+def overview_tiles() -> tuple[Tile, ...]:
+    """Three shares with thresholds, and three kinds of work."""
     bound = data.limits()
 
     def tile(label: str, query: str, unit: str, note: str = "", metric: str = "") -> Tile:
@@ -84,7 +89,7 @@ def tiles(state: State) -> None:
             delta="points" if unit == "%" else "relative",
         )
 
-    found = (
+    return (
         tile("CPU", "cpu_usage_percent", "%", cores(), "cpu_usage_percent"),
         tile("Memory", "memory_usage_percent", "%", memory(), "memory_usage_percent"),
         tile("Disk", "max(disk_usage_percent)", "%", "the fullest", "disk_usage_percent"),
@@ -92,7 +97,6 @@ def tiles(state: State) -> None:
         tile("Network", "sum(rate(network_receive_bytes_total))", "By/s", "received"),
         tile("Disk writes", WRITTEN, "By/s", "all disks"),
     )
-    live_tiles("tiles", found, view(state))
 
 
 def cpu(state: State, *, height: int = 240) -> None:
@@ -204,7 +208,12 @@ def named(metric: str, labels: Labels) -> str:
 
 def answer() -> None:
     """The overview's answer."""
-    ui.answer(*headline(data.concerns(), data.health()))
+    ui.answer(*overview())
+
+
+def overview() -> tuple[Status, str, str]:
+    """The state of everything now."""
+    return headline(data.concerns(), data.health())
 
 
 def headline(found: list[Concern], health: Health) -> tuple[Status, str, str]:

@@ -37,10 +37,15 @@ window.perfMarks = {};
 new MutationObserver(() => {
   const mark = (name, reached) => { if (reached) window.perfMarks[name] ??= performance.now() };
   const charts = document.querySelectorAll('.perf-chart').length;
-  mark('text', document.querySelector('.perf-answer'));
-  mark('tiles', document.querySelectorAll('.perf-tile[data-perf-state="ready"]').length === 6);
+  const numbers = document.querySelectorAll('#perf-first .perf-tile[data-perf-state="ready"] .perf-value').length;
+  mark('first', numbers === 6 && document.querySelector('#perf-first .perf-answer'));
+  mark('tiles', document.querySelectorAll('#root .perf-tile[data-perf-state="ready"]').length === 6);
+  mark('sidebar', document.querySelector('[data-testid="stNumberInput"]'));
   mark('charts', charts >= 5 && document.querySelectorAll('.perf-chart[data-perf-drawn]').length === charts);
 }).observe(document, { subtree: true, childList: true, attributes: true });
+new PerformanceObserver((list) => {
+  for (const one of list.getEntries()) window.perfMarks[one.name] = one.startTime;
+}).observe({ type: 'paint', buffered: true });
 """
 _RUN_OVER = "document.querySelector('.stApp')?.dataset.testScriptState === 'notRunning'"
 
@@ -133,12 +138,15 @@ def others(pid: int) -> float:
 
 
 def visit(context: BrowserContext, url: str) -> dict[str, float]:
-    """Seconds from the start of navigation until the answer's text, all tiles and all charts are there."""
+    """Seconds from the start of navigation until the answer with six numbers is on the screen (they stand in the HTML, so
+    that is the first paint with any content), until the live tiles, the sidebar and all charts are there.
+    """
     page = context.new_page()
     page.goto(url)
     page.wait_for_function("window.perfMarks.charts")
     marks: dict[str, float] = page.evaluate("window.perfMarks")
     page.close()
+    marks["first"] = max(marks["first"], marks.pop("first-contentful-paint"))
     return {name: value / 1000 for name, value in marks.items()}
 
 
@@ -233,12 +241,16 @@ def report_visits(
         f"a new reader, empty browser cache (median of {VISITS})": _median([one for one, _ in found]),
         f"the same reader again (median of {VISITS})": _median([other for _, other in found]),
     }
-    print(f"\nSeconds from the start of navigation (target {TARGET_SECONDS:g} for text and tiles)\n")
-    print("| visit | answer's text | six tiles with numbers | six charts |\n|---|---|---|---|")
+    print(f"\nSeconds from the start of navigation (target {TARGET_SECONDS:g} for the answer with its six numbers)\n")
+    print(
+        "| visit | answer and six numbers drawn | live tiles | sidebar's controls | six charts |\n|---|---|---|---|---|"
+    )
     for name, marks in rows.items():
-        print(f"| {name} | {marks['text']:.2f} | {marks['tiles']:.2f} | {marks['charts']:.2f} |")
-    print(f"| floor: a Streamlit page with one sentence, a new reader (median of {VISITS}) | {floor[0]:.2f} | | |")
-    print(f"| the same, again | {floor[1]:.2f} | | |")
+        print(
+            f"| {name} | **{marks['first']:.2f}** | {marks['tiles']:.2f} | {marks['sidebar']:.2f} | {marks['charts']:.2f} |"
+        )
+    print(f"| floor: a Streamlit page with one sentence, a new reader (median of {VISITS}) | {floor[0]:.2f} | | | |")
+    print(f"| the same, again | {floor[1]:.2f} | | | |")
 
 
 def _median(found: list[dict[str, float]]) -> dict[str, float]:
