@@ -35,10 +35,8 @@ screenshots: $(VENV)/.dev ## Draw every page, light and dark, into docs/images
 	@$(PY) -m tools.system_packages
 	@$(PY) -m tests.e2e.screenshots
 
-demo: $(VENV)/.run ## Show the dashboard on eight days of invented history
-	@rm -rf build/demo && mkdir -p build/demo && $(PY) -m tests.e2e.history build/demo/perf.duckdb
-	@PERF_STORE__PATH=build/demo/perf.duckdb PERF_SOURCES__HOST__ENABLED=false PERF_SOURCES__PROCESS__ENABLED=false \
-		$(PY) -m perf dashboard $(ARGS)
+demo: $(VENV)/.dev ## Show the dashboard on two weeks of a shop's history, and the shop at work (ARGS="--port 8600")
+	@exec $(PY) -m examples.demo $(ARGS)
 
 lock: $(VENV)/.dev ## Renew requirements.lock with the newest versions that fit
 	@$(PY) -m tools.lock

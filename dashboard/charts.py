@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from html import escape
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
-from dashboard.theme import STATUS
+from dashboard.theme import PALETTES, SERIES_MAX, STATUS
 from dashboard.units import show
 from perf.model import Array, Histogram, Series
 from perf.model.distribution import bound
@@ -17,6 +20,12 @@ from perf.views.distributions import Heatmap
 
 _GROUP = 4  # Buckets in one column: four to a doubling.
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+SPENT = ("self", "function", "database", "cache", "http")
+"""What a call's time may be spent in, in the order it is drawn."""
+_KIND_WORDS = {"self": "itself", "function": "functions", "http": "outgoing HTTP"}
+_ROOM = 0.22
+"""Share of a chart's width that the words of a moment take."""
+_MOMENT = {"color": STATUS["unknown"].color, "width": 1, "dash": "dot"}
 _BLUES = ((0.0, "rgba(72,72,229,0.06)"), (0.5, "rgba(72,72,229,0.45)"), (1.0, "rgba(72,72,229,1)"))
 
 
@@ -59,8 +68,8 @@ def weekday_heatmap(series: Series, zone: str) -> go.Figure:
     return go.Figure(data=[trace], layout=layout)
 
 
-def latency_heatmap(found: Heatmap, zone: str) -> go.Figure:
-    """Time x duration on a logarithmic axis; stronger is more observations."""
+def latency_heatmap(found: Heatmap, zone: str, moments: Sequence[tuple[float, str]] = ()) -> go.Figure:
+    """Time x duration on a logarithmic axis; stronger is more observations. *moments* are Unix seconds and words."""
     bounds, counts = _coarser(found)
     place = ZoneInfo(zone)
     edges = [*found.ts.tolist(), found.ts[-1] + found.step]
@@ -77,10 +86,30 @@ def latency_heatmap(found: Heatmap, zone: str) -> go.Figure:
         "showscale": False,
     }
     ticks = _decades(bounds)
+    within = [(ts, text) for ts, text in moments if edges[0] <= ts <= edges[-1]]
+    shown = [(datetime.fromtimestamp(ts, place).replace(tzinfo=None), text) for ts, text in within]
+    ends = [datetime.fromtimestamp(ts, place).replace(tzinfo=None) for ts in (edges[0], edges[-1])]
+    worded = _apart(within, (edges[-1] - edges[0]) * _ROOM)
     layout = {
         "height": 280,
-        "margin": {"l": 64, "r": 8, "t": 4, "b": 34},
-        "xaxis": {"title": {"text": zone}, "showgrid": False, "fixedrange": True},
+        "margin": {"l": 64, "r": 8, "t": 18 if shown else 4, "b": 34},
+        "shapes": [
+            {"type": "line", "x0": t, "x1": t, "y0": 0, "y1": 1, "yref": "paper", "line": _MOMENT} for t, _ in shown
+        ],
+        "annotations": [
+            {
+                "x": t,
+                "y": 1,
+                "yref": "paper",
+                "yanchor": "bottom",
+                "text": f"▼ {escape(text)}",
+                "showarrow": False,
+                "font": {"size": 11},
+            }
+            for (t, text), clear in zip(shown, worded, strict=True)
+            if clear
+        ],
+        "xaxis": {"title": {"text": zone}, "showgrid": False, "fixedrange": True, "range": ends},
         "yaxis": {
             "tickvals": np.log10(ticks),
             "ticktext": [show(tick, found.metric.unit) for tick in ticks],
@@ -89,6 +118,43 @@ def latency_heatmap(found: Heatmap, zone: str) -> go.Figure:
         },
     }
     return go.Figure(data=[trace], layout=layout)
+
+
+def splits(bars: Sequence[tuple[str, Mapping[str, float]]]) -> go.Figure:
+    """What a mean call's time is spent in, in seconds, one stacked bar for each of *bars*."""
+    kinds = [kind for kind in SPENT if any(kind in parts for _, parts in bars)]
+    kinds += sorted({kind for _, parts in bars for kind in parts} - set(kinds))
+    longest = max((sum(parts.values()) for _, parts in bars), default=0.0)
+    traces = [
+        {
+            "type": "bar",
+            "orientation": "h",
+            "name": _KIND_WORDS.get(kind, kind),
+            "y": [name for name, _ in bars],
+            "x": [parts.get(kind, 0.0) for _, parts in bars],
+            "text": [show(parts[kind], "s") if parts.get(kind, 0.0) > 0.06 * longest else "" for _, parts in bars],
+            "customdata": [show(parts.get(kind), "s") for _, parts in bars],
+            "textposition": "inside",
+            "insidetextanchor": "middle",
+            "textangle": 0,
+            "constraintext": "none",
+            "marker": {"color": PALETTES["light"].series[at % SERIES_MAX]},
+            "hovertemplate": "%{fullData.name}: %{customdata}<extra>%{y}</extra>",
+        }
+        for at, kind in enumerate(kinds)
+    ]
+    ticks = [longest * share / 4 for share in range(5)]
+    layout = {
+        "height": 210,
+        "barmode": "stack",
+        "bargap": 0.35,
+        "margin": {"l": 52, "r": 12, "t": 4, "b": 34},
+        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceorder": "normal"},
+        "uniformtext": {"minsize": 10, "mode": "hide"},
+        "xaxis": {"tickvals": ticks, "ticktext": [show(tick, "s") for tick in ticks], "fixedrange": True},
+        "yaxis": {"fixedrange": True, "showgrid": False, "autorange": "reversed"},
+    }
+    return go.Figure(data=traces, layout=layout)
 
 
 def distributions(now: Histogram, before: Histogram) -> go.Figure:
@@ -133,6 +199,16 @@ def distributions(now: Histogram, before: Histogram) -> go.Figure:
         "yaxis": {"ticksuffix": " %", "rangemode": "tozero", "fixedrange": True, "nticks": 5},
     }
     return go.Figure(data=traces, layout=layout)
+
+
+def _apart(moments: Sequence[tuple[float, str]], least: float) -> list[bool]:
+    """Which of *moments* are named: those at least *least* seconds from the last named one."""
+    named: list[bool] = []
+    last = -math.inf
+    for ts, _ in moments:
+        named.append(ts - last >= least)
+        last = ts if named[-1] else last
+    return named
 
 
 def _shares(one: Histogram, low: int, high: int) -> Array:

@@ -12,8 +12,10 @@ from dashboard import state
 from perf import default, settings
 from perf.health import Health
 from perf.model import (
+    Annotation,
     Beat,
     Change,
+    Exemplar,
     Histogram,
     Labels,
     Level,
@@ -30,11 +32,12 @@ from perf.model import (
 from perf.runtime import Runtime
 from perf.sources.sampler import SourceState
 from perf.timerange import step_for
-from perf.views import distributions, series, summary, thresholds
+from perf.views import distributions, series, summary, thresholds, traces
 from perf.views.distributions import Heatmap, Total
 from perf.views.series import Answer
 from perf.views.summary import Concern
 from perf.views.thresholds import Breaches
+from perf.views.traces import Traced
 
 WEEK = 604_800.0
 
@@ -218,3 +221,32 @@ def heat(metric: str, labels: Labels, window: Window) -> Heatmap | None:
     """How often each magnitude was observed, in at most 120 steps."""
     step = step_for(window.seconds, 120)
     return distributions.heatmap(runtime().store, Selector(metric, labels), window, step)
+
+
+@st.cache_data(ttl=10.0, max_entries=50, show_spinner=False)
+def happened(window: Window) -> list[Annotation]:
+    """Deploys and notes, the oldest first."""
+    return runtime().store.annotations(window)
+
+
+@st.cache_data(ttl=10.0, max_entries=200, show_spinner=False)
+def traced(name: str, window: Window) -> Traced | None:
+    """Who calls *name*, whom it calls, and what its time was spent in; None when no call of it was traced."""
+    return traces.traced(runtime().store, name, window)
+
+
+@st.cache_data(ttl=10.0, max_entries=200, show_spinner=False)
+def slowest(metric: str, labels: Labels, window: Window, limit: int) -> list[Exemplar]:
+    """The slowest calls that were kept, the slowest first."""
+    return runtime().store.exemplars(Selector(metric, labels), window, limit)
+
+
+def services(metric: str, labels: Labels) -> set[str]:
+    """Who reports the series of *metric* with *labels*."""
+    meant = Selector(metric, labels)
+    return {dict(one.labels).get("service", "") for one in known() if meant.matches(one.metric.name, one.labels)}
+
+
+def recorded(metric: str) -> bool:
+    """Whether anybody has ever reported *metric*."""
+    return any(info.metric.name == metric for info in known())

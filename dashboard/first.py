@@ -72,11 +72,11 @@ def _streamlits() -> str:
 def drawn() -> str:
     """The HTML of the answer and the tiles, as they are now."""
     # Imported late: cached questions want Streamlit's runtime to be there.
-    from dashboard import data, panels
+    from dashboard import data, overview
 
-    status, headline, details = panels.overview()
+    status, headline, details = overview.summary()
     look = theme.LOOKS[status]
-    tiles = panels.overview_tiles()
+    tiles = overview.chosen_tiles()
     numbers = data.recent(tuple(tile.query for tile in tiles))
     return _frame().format(
         color=look.color,
@@ -90,6 +90,8 @@ def drawn() -> str:
 def _tile(tile: Tile, series: Series | None) -> str:
     """One tile; its newest value, judged by the mean of the last minute as the live one is."""
     values = [] if series is None else [value for value in series.values.tolist() if math.isfinite(value)]
+    if tile.quiet and not values:
+        values = [0.0]
     mark = word = ""
     level = "ok"
     if tile.warning is not None and values:

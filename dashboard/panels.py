@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from dashboard import data, ui
+from dashboard.components.live import Annotation as Mark
 from dashboard.components.live import Line, Tile, View, live_chart, live_strip, live_tiles
 from dashboard.components.live import Threshold as Limit
-from dashboard.state import State, lasted
+from dashboard.state import State
 from dashboard.theme import LOOKS
 from dashboard.units import show
 from perf.health import Health
-from perf.model import Kind, Labels, Level, Metric, Status
-from perf.views.summary import Concern
+from perf.model import DEPLOY, Annotation, Kind, Level, Metric, Status
 
-_RESOURCES = ("cpu_usage_percent", "memory_usage_percent", "swap_usage_percent")
 BYTES_PER_SAMPLE = 4.0  # Sealed 3.5, and 9 for the newest six hours: docs/benchmarks.md.
-_WORDS = {
-    "cpu_usage_percent": "CPU",
-    "memory_usage_percent": "memory",
-    "disk_usage_percent": "disk",
-    "swap_usage_percent": "swap",
-}
 RECEIVED = "sum(rate(network_receive_bytes_total))"
 SENT = "sum(rate(network_transmit_bytes_total))"
 READ = "sum(rate(disk_read_bytes_total))"
@@ -68,47 +61,55 @@ def memory() -> str:
     return f"of {show(found[0].last_value, 'By')}" if found else ""
 
 
-def tiles(state: State) -> None:
-    """Six numbers that keep themselves up to date."""
-    live_tiles("tiles", overview_tiles(), view(state))
+def marks(state: State) -> tuple[Mark, ...]:
+    """Deploys and notes in the range, for every chart."""
+    now = data.now() // 10 * 10
+    return tuple(Mark(one.ts, mark_text(one)) for one in data.happened(state.span(now)))
 
 
-def overview_tiles() -> tuple[Tile, ...]:
-    """Three shares with thresholds, and three kinds of work."""
-    bound = data.limits()
+def mark_text(one: Annotation) -> str:
+    """``deploy shop v1.8.0``, or a note's title."""
+    parts = (one.kind, one.service, one.title) if one.kind == DEPLOY else (one.service, one.title)
+    return " ".join(part for part in parts if part)
 
-    def tile(label: str, query: str, unit: str, note: str = "", metric: str = "") -> Tile:
-        limit = bound.get(metric)
-        return Tile(
-            label=label,
-            query=query,
-            unit=unit,
-            note=note,
-            warning=limit.warning if limit else None,
-            critical=limit.critical if limit else None,
-            delta="points" if unit == "%" else "relative",
-        )
 
-    return (
-        tile("CPU", "cpu_usage_percent", "%", cores(), "cpu_usage_percent"),
-        tile("Memory", "memory_usage_percent", "%", memory(), "memory_usage_percent"),
-        tile("Disk", "max(disk_usage_percent)", "%", "the fullest", "disk_usage_percent"),
-        tile("Load", 'load_average{period="1m"}', "", "tasks, 1 min"),
-        tile("Network", "sum(rate(network_receive_bytes_total))", "By/s", "received"),
-        tile("Disk writes", WRITTEN, "By/s", "all disks"),
+def chart(  # noqa: PLR0913 - as `live_chart`
+    key: str,
+    found: tuple[Line, ...],
+    state: State,
+    *,
+    unit: str,
+    alt: str,
+    height: int = 240,
+    y_max: float | None = None,
+    metric: str = "",
+    envelope: bool = False,
+) -> None:
+    """A live chart of the page's range with its deploys and notes, and the threshold lines of *metric*."""
+    live_chart(
+        key,
+        found,
+        view(state),
+        unit=unit,
+        alt=alt,
+        height=height,
+        y_max=y_max,
+        thresholds=limits(metric),
+        annotations=marks(state),
+        envelope=envelope,
     )
 
 
 def cpu(state: State, *, height: int = 240) -> None:
     """CPU with its extremes, its thresholds and the comparison."""
-    live_chart(
+    chart(
         "cpu",
         (Line("cpu_usage_percent", "CPU", style="area"),),
-        view(state),
+        state,
         unit="%",
         height=height,
         y_max=100.0,
-        thresholds=limits("cpu_usage_percent"),
+        metric="cpu_usage_percent",
         envelope=True,
         alt="CPU in use over time, in percent",
     )
@@ -116,14 +117,14 @@ def cpu(state: State, *, height: int = 240) -> None:
 
 def used_memory(state: State, *, height: int = 240) -> None:
     """Memory in use with its thresholds and the comparison."""
-    live_chart(
+    chart(
         "memory",
         (Line("memory_usage_percent", "memory", style="area"),),
-        view(state),
+        state,
         unit="%",
         height=height,
         y_max=100.0,
-        thresholds=limits("memory_usage_percent"),
+        metric="memory_usage_percent",
         envelope=True,
         alt="Memory in use over time, in percent",
     )
@@ -131,19 +132,18 @@ def used_memory(state: State, *, height: int = 240) -> None:
 
 def lines(key: str, found: tuple[Line, ...], state: State, *, unit: str, alt: str, height: int = 170) -> None:
     """A small chart without thresholds."""
-    live_chart(key, found, view(state), unit=unit, height=height, alt=alt)
+    chart(key, found, state, unit=unit, height=height, alt=alt)
 
 
 def trend(metric: Metric, state: State) -> None:
     """All series of one metric with the extremes of every step."""
-    bound = data.limits().get(metric.name)
     unit = f"{metric.unit or '1'}/s" if metric.kind is Kind.COUNTER else metric.unit
-    live_chart(
+    chart(
         f"trend_{metric.name}",
         (Line(metric.name, ""),),
-        view(state),
+        state,
         unit=unit,
-        thresholds=limits(metric.name) if bound else (),
+        metric=metric.name,
         envelope=metric.kind is Kind.GAUGE,
         alt=f"{metric.name} over time",
     )
@@ -198,51 +198,3 @@ def overhead(state: State) -> None:
         ),
         view(state),
     )
-
-
-def named(metric: str, labels: Labels) -> str:
-    """A series in words: ``CPU``, ``disk /data``."""
-    values = " ".join(value for _, value in labels)
-    return f"{_WORDS.get(metric, metric)} {values}".strip()
-
-
-def answer() -> None:
-    """The overview's answer."""
-    ui.answer(*overview())
-
-
-def overview() -> tuple[Status, str, str]:
-    """The state of everything now."""
-    return headline(data.concerns(), data.health())
-
-
-def headline(found: list[Concern], health: Health) -> tuple[Status, str, str]:
-    """The state of everything, in a word and a sentence."""
-    now = data.now()
-    words = [
-        f"{named(c.metric, c.labels)} {show(c.value, c.unit)}, above {c.limit:g} {c.unit} for {lasted(now - c.since)}"
-        for c in found
-    ]
-    said = {"resources" if concern.metric in _RESOURCES else "disk" for concern in found}
-    words += [
-        f"{result.name}: {result.message}"
-        for result in health.results
-        if result.status is not Status.HEALTHY
-        and not (result.name in said and "free for the store" not in result.message)
-    ]
-    status = Status.worst([health.status, *(concern.status for concern in found)])
-    if not words:
-        return status, "Healthy.", f"{_now()} All {len(health.results)} checks pass."
-    count = "One thing needs a look" if len(words) == 1 else f"{len(words)} things need a look"
-    return status, f"{LOOKS[status].word.capitalize()}.", f"{count}: {'; '.join(words)}."
-
-
-def _now() -> str:
-    """The three shares in a sentence; empty before the first values."""
-    parts = []
-    for metric in ("cpu_usage_percent", "memory_usage_percent", "disk_usage_percent"):
-        values = [info.last_value for info in data.newest(metric) if info.last_value is not None]
-        if values:
-            word = _WORDS[metric] if metric != "disk_usage_percent" else "the fullest disk"
-            parts.append(f"{word} {show(max(values), '%')}")
-    return f"{', '.join(parts)}." if parts else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import calls, ui
+from dashboard import calls, detail, ui
 
 state = ui.state()
 kind = calls.kind_picker()
@@ -32,3 +32,13 @@ with wide, ui.card("Every call", "time × duration; stronger is more calls"):
     calls.latency(kind, chosen, state)
 with narrow, ui.card("Now against before", "grey is the period before"):
     calls.shapes(kind, chosen, state)
+left, right = st.columns(2)
+with left, ui.card("Where the time goes", "mean per traced call, now and in the period before"):
+    detail.where(chosen, state)
+with right, ui.card("Callers and callees", "from traced calls"):
+    detail.links(chosen, state)
+wide, narrow = st.columns([3, 2])
+with wide, ui.card("Slowest calls", "arguments as types and lengths"):
+    detail.slowest(kind, chosen, state)
+with narrow, ui.card("By release", "the range, cut at its deploys"):
+    detail.releases(kind, chosen, state)

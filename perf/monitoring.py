@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Generator, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -12,10 +11,10 @@ from typing import Any, Self, TypeVar, overload
 import msgspec
 
 from perf.clock import SystemClock
-from perf.errors import StoreError
-from perf.model import Kind, Metric, Threshold
+from perf.model import Exemplar, Kind, Metric, Threshold
 from perf.ports import Clock
-from perf.record import Edge, Exemplar, Recorder, current
+from perf.record import Edge, Recorder, current
+from perf.record.callers import edges
 from perf.record.summary import summary
 from perf.record.timers import FUNCTION, Timer, recorded
 from perf.record.watch import Watch
@@ -40,7 +39,6 @@ DATABASE = Metric("db_client_operation_duration_seconds", Kind.HISTOGRAM, "s", "
 ITEMS = Metric("processing_items_total", Kind.COUNTER, "1", "Items that a processing step has worked on.")
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])  # any signature
-_log = logging.getLogger(__name__)
 
 
 class Done:
@@ -112,30 +110,26 @@ class PerformanceMonitor:
         """What this monitor records into."""
         return self._recorder or current()
 
-    def start_monitoring(self) -> Done:
-        """Keep what is recorded: opens the store of the settings in this process, unless that is so already.
+    def start_monitoring(self, service: str = "") -> Done:
+        """Have what is recorded kept: sent, as *service*, to the owner of a store (settings ``send``) until the process ends.
 
-        When another process owns the store, recording goes on in memory, and a warning says so. May be awaited.
+        A process that owns a store, or sends already, goes on as it was. The store is never opened here. May be awaited.
         Raises: SettingsError.
         """
-        from perf import default  # imported late: recording alone needs neither store nor threads
+        from perf import default  # imported late: recording alone needs neither network nor threads
 
-        if not self._started and default.running() is None:
-            try:
-                default.get()
-                self._started = True
-            except StoreError as error:
-                _log.warning("recording in memory only: %s", error)
+        self._started = default.send(service) or self._started
         return Done()
 
     def stop_monitoring(self) -> Done:
-        """Store what is recorded and close, if `start_monitoring` opened. Recording itself goes on, in memory. May be awaited."""
+        """Send what is left, if `start_monitoring` began to, within a few seconds: what nobody takes waits in a file.
+
+        Recording itself goes on, in memory. May be awaited.
+        """
         from perf import default  # as above
 
-        runtime = default.running()
-        if self._started and runtime is not None:
-            default.install(None)
-            runtime.stop()
+        if self._started:
+            default.stop_sending()
         self._started = False
         return Done()
 
@@ -162,7 +156,7 @@ class PerformanceMonitor:
 
     def track_page_load(self, page: str) -> Timer:
         """Context manager: record how long *page* takes to load."""
-        return Timer(Watch(self.recorder, PAGE, {"page": page}))
+        return Timer(Watch(self.recorder, PAGE, {"page": page}, "page", page))
 
     def get_performance_summary(self, hours: float = 24) -> dict[str, Any]:  # the flat dict that old scripts read
         """What is known of the last *hours*: from the store when this process owns one, else since it began to record.
@@ -181,7 +175,7 @@ class PerformanceMonitor:
 
     def get_callers(self) -> list[Edge]:
         """Who calls whom, the costliest first: estimates, from traces."""
-        return self.recorder.edges()
+        return edges(self.recorder.totals())
 
     def _seconds(self, moment: float | datetime | None) -> float:
         if moment is None:
@@ -219,7 +213,7 @@ class DatabaseOperationMixin:
     def track_operation(self, operation: str, collection: str) -> Timer:
         """Record how long the *operation* on the *collection*, or table, takes."""
         labels = {"db_collection": collection, "db_operation": operation, "db_system": self.db_system}
-        return Timer(Watch(current(), DATABASE, labels))
+        return Timer(Watch(current(), DATABASE, labels, "database", f"{operation} {collection}"))
 
     def record_operation(self, operation: str, collection: str, duration_ms: float) -> None:
         """Record an operation that somebody else has timed."""
@@ -232,9 +226,9 @@ def get_performance_monitor() -> PerformanceMonitor:
     return _MONITOR
 
 
-def start_performance_monitoring() -> PerformanceMonitor:
-    """Start the process's monitor, and return it."""
-    _MONITOR.start_monitoring()
+def start_performance_monitoring(service: str = "") -> PerformanceMonitor:
+    """Start the process's monitor, which sends as *service* (by default the program's name), and return it."""
+    _MONITOR.start_monitoring(service)
     return _MONITOR
 
 

@@ -6,17 +6,22 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from perf.model import (
+    Annotation,
+    Batch,
     Change,
     Distributions,
+    Exemplar,
     Measurement,
     ProbeResult,
     RangeQuery,
     Rows,
     RowsQuery,
     Sample,
+    Selector,
     Series,
     SeriesInfo,
     StoreUsage,
+    Window,
 )
 
 
@@ -40,11 +45,14 @@ class Source(Protocol):
 class Store(Protocol):
     """Where samples live. Writes come from one thread; reads may come from any."""
 
-    def append(self, samples: Sequence[Measurement]) -> None:
-        """Store *samples*, numbers and distributions; when it returns they survive a crash of the process.
+    def append(self, samples: Sequence[Measurement], batches: Sequence[Batch] = ()) -> None:
+        """Store *samples*, and that they came as *batches*; when it returns both survive a crash of the process, or neither.
 
         Raises: StoreFull when there is no space (nothing written, try again), StoreError otherwise.
         """
+
+    def producers(self) -> dict[str, int]:
+        """Producer -> highest sequence number of it that is stored; who was silent for 30 days is forgotten."""
 
     def series(self) -> Sequence[SeriesInfo]:
         """Every known series, by id."""
@@ -59,6 +67,9 @@ class Store(Protocol):
 
     def rows(self, query: RowsQuery) -> Rows:
         """Raw samples, one page."""
+
+    def exemplars(self, selector: Selector, window: Window, limit: int) -> list[Exemplar]:
+        """The *limit* slowest calls of the series of *selector* that ended in *window*, the slowest first."""
 
     def close(self) -> None:
         """Checkpoint and let go of the file. Later calls raise StoreClosed."""
@@ -87,7 +98,17 @@ class Overrides(Protocol):
         """The newest changes first."""
 
 
-class MetricStore(Store, Upkeep, Overrides, Protocol):
+class Annotations(Protocol):
+    """Deploys and notes."""
+
+    def annotate(self, annotation: Annotation) -> None:
+        """Keep *annotation*. Called from the writing thread."""
+
+    def annotations(self, window: Window) -> list[Annotation]:
+        """What happened in *window*, the oldest first."""
+
+
+class MetricStore(Store, Upkeep, Overrides, Annotations, Protocol):
     """A complete store: what the runtime opens."""
 
 

@@ -14,6 +14,7 @@ from perf.clock import SystemClock
 from perf.errors import StoreBusy, StoreClosed, StoreError, StoreLocked
 from perf.health import HealthChecker
 from perf.health.probes.disk import DiskProbe
+from perf.health.probes.heartbeat import HeartbeatProbe
 from perf.health.probes.loops import LoopsProbe, dead
 from perf.health.probes.resources import ResourcesProbe
 from perf.health.probes.store import StoreProbe
@@ -23,12 +24,13 @@ from perf.ownerfile import Owner
 from perf.plugins import SOURCES, STORES, resolve
 from perf.ports import Clock, MetricStore, Probe
 from perf.record import Recorder, current
-from perf.record.drainer import Drainer
+from perf.record.drainer import Drain, Drainer
 from perf.settings import Settings, StoreSettings
 from perf.sources.own import OwnSource
 from perf.sources.sampler import Sampler, Scheduled
 from perf.store.writer import Writer
 from perf.views import thresholds
+from perf.views.annotations import Releases
 
 HOUSEKEEPING_SECONDS = 10.0
 HEALTH_SECONDS = 10.0
@@ -80,11 +82,13 @@ class Runtime:
         self.token = secrets.token_urlsafe(24)
         self.store = open_store(settings.store, self.clock)
         self.writer = Writer(self.store, self.clock, capacity=settings.store.queue_samples)
+        self.releases = Releases(self.store, self.writer)
         own = Scheduled("own", OwnSource(self.clock, self.store.usage, self.writer.stats, self.beats), OWN_SECONDS)
         self.sampler = Sampler([*scheduled_sources(settings, self.clock), own], self._submit, self.clock)
         self.health = self._health()
         self.recorder = recorder or current()
-        drainer = Drainer(self.recorder, settings.record, self._submit, self.clock)
+        drain = Drain(self.recorder, settings.record, self.clock)
+        drainer = Drainer(drain, self._submit, self.clock)
         self._drain = Loop("drain", settings.record.interval, drainer.turn, self.clock)
         self._last_drain = drainer.finish
         self._housekeeper = Loop("housekeeper", HOUSEKEEPING_SECONDS, self._maintain, self.clock)
@@ -100,6 +104,8 @@ class Runtime:
         """Start the threads, and tell other processes that this one owns the store and answers at *url*."""
         self.started = self.clock.now()
         self._thread("writer", self.writer.run, self._stop_writer)
+        # The commit that perf itself runs from is nobody's deploy; a name that somebody gave is.
+        self.releases.seen("", self.settings.record.release, self.started)
         self._thread("sampler", self.sampler.run, self._stop)
         if self.settings.record.enabled:
             self._thread("drain", self._drain.run, self._stop)
@@ -183,6 +189,7 @@ class Runtime:
                 self.store.usage, self._latest, self.thresholds, self.clock, floor=store.free_space_floor
             ),
             "loops": LoopsProbe(self.beats, self.clock, problems=self.sampler.problems),
+            "heartbeat": HeartbeatProbe(self.store.series, self.store.read, self.clock),
         }
         return HealthChecker(probes, self.clock, dead=self._dead, unready=self._unready)
 

@@ -1,6 +1,7 @@
 """The text form of a question: a small part of PromQL, such as ``sum by (device) (rate(disk_read_bytes_total))``.
 
-Grammar: ``[sum|avg|min|max [by (label, ...)] (] [rate|avg_over_time|...(] metric [{label="value", ...}] [)] [)]``, or for
+Grammar: ``[sum|avg|min|max [by (label, ...)] (] [rate|avg_over_time|...(] metric [{label="value", ...}] [)] [)]`` with ``=``,
+``!=``, ``=~`` or ``!~`` before a value (see `perf.model.matching`), or for
 a percentile of all series together ``p50|p95|p99 [by (label, ...)] (metric [{...}])``, which merges distributions;
 ``p95_over_time(...)`` is that of each series by itself, and nothing may stand around it: percentiles don't average or add up.
 Over time there is no ``[5m]`` range: a question has one step, and that is the range.
@@ -14,6 +15,7 @@ import msgspec
 
 from perf.errors import QueryError
 from perf.model import Across, Aggregate, Selector
+from perf.model.matching import Match, compiled
 
 MAX_LENGTH = 500
 
@@ -32,7 +34,11 @@ _OVER_TIME = {
 _PERCENTILES = tuple(aggregate.value for aggregate in Aggregate if aggregate.quantile)
 _ACROSS = (*(across.value for across in Across if across is not Across.MERGE), *_PERCENTILES)
 _FUNCTION = {aggregate: name for name, aggregate in _OVER_TIME.items()}
-_TOKEN = re.compile(r'\s*(?:(?P<name>[A-Za-z_:][A-Za-z0-9_:]*)|(?P<text>"(?:[^"\\]|\\.)*")|(?P<mark>[(){},=]))')
+_TOKEN = re.compile(
+    r'\s*(?:(?P<name>[A-Za-z_:][A-Za-z0-9_:]*)|(?P<text>"(?:[^"\\]|\\.)*")|(?P<mark>=~|!~|!=|[(){},=]))'
+)
+_MARKS = {(True, False): "!=", (False, True): "=~", (True, True): "!~"}
+_TESTS = {mark: what for what, mark in _MARKS.items()}
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
 
@@ -47,8 +53,11 @@ class Expression(msgspec.Struct, frozen=True, kw_only=True):
     def __str__(self) -> str:
         """The text that parses to this expression."""
         inner = self.selector.metric
-        if self.selector.labels:
-            inner += "{" + ", ".join(f"{name}={_quoted(value)}" for name, value in self.selector.labels) + "}"
+        if said := [
+            *(f"{name}={_quoted(value)}" for name, value in self.selector.labels),
+            *map(_test, self.selector.tests),
+        ]:
+            inner += "{" + ", ".join(said) + "}"
         if self.across is Across.MERGE:
             return f"{self.aggregate}{self._by}({inner})"
         if self.aggregate is not None:
@@ -74,6 +83,11 @@ def parse(text: str) -> Expression:
 
 def _quoted(value: str) -> str:
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _test(match: Match) -> str:
+    """A test of a label as it is written."""
+    return f"{match.label}{_MARKS[match.negated, match.pattern]}{_quoted(match.text)}"
 
 
 class _Parser:
@@ -152,16 +166,34 @@ class _Parser:
     def _selector(self) -> Selector:
         metric = self._expect("name", "the name of a metric")
         labels: dict[str, str] = {}
+        tests: list[Match] = []
         if self._peek() == "{":
             self._next += 1
             while self._peek() != "}":
                 name = self._expect("name", "a label")
-                self._mark("=")
-                labels[name] = _ESCAPE.sub(r"\1", self._expect("text", 'a value in "quotes"')[1:-1])
+                if self._peek() in _TESTS:
+                    tests.append(self._tested(name))
+                else:
+                    self._mark("=")
+                    labels[name] = self._value()
                 if self._peek() != "}":
                     self._mark(",")
             self._next += 1
-        return Selector(metric, tuple(sorted(labels.items())))
+        return Selector(metric, tuple(sorted(labels.items())), tuple(tests))
+
+    def _tested(self, label: str) -> Match:
+        negated, pattern = _TESTS[self._peek()]
+        self._next += 1
+        position = self._tokens[self._next][2]
+        text = self._value()
+        try:
+            compiled(text if pattern else "")
+        except ValueError as error:
+            raise self._misplaced(str(error), position) from error
+        return Match(label, text, negated, pattern)
+
+    def _value(self) -> str:
+        return _ESCAPE.sub(r"\1", self._expect("text", 'a value in "quotes"')[1:-1])
 
     def _peek(self, ahead: int = 0) -> str:
         index = min(self._next + ahead, len(self._tokens) - 1)

@@ -13,7 +13,7 @@ import msgspec
 
 from perf.errors import SettingsError
 from perf.model import Threshold
-from perf.settingtree import PREFIX, fitted, meaning, plain, put, written
+from perf.settingtree import FOREIGN, PREFIX, adopt, fitted, meaning, plain, put, written
 
 Seconds = Annotated[float, msgspec.Meta(gt=0, extra={"unit": "seconds"})]
 """A duration: a number of seconds, or text such as ``500ms``, ``10s``, ``5m``, ``6h``, ``7d``, ``2y``."""
@@ -94,7 +94,20 @@ class RecordSettings(_Group, frozen=True):
     traces: Annotated[bool, says("whether a call a second and function tells who calls whom")] = True
     slowest: Annotated[int, msgspec.Meta(ge=1, le=100), says("slow calls kept each minute and series")] = 10
     arguments: Annotated[bool, says("true: slow calls keep values of arguments, not only types and lengths")] = False
-    release: Annotated[str, says("what is deployed, such as a version; slow calls carry it")] = ""
+    release: Annotated[str, says("what is deployed; else PERF_RELEASE, or the git commit of the current folder")] = ""
+
+
+class SendSettings(_Group, frozen=True):
+    """Where a program that owns no store sends what it records, and where that waits while nobody takes it."""
+
+    enabled: Annotated[bool, says("false: what a program records stays in its memory")] = True
+    url: Annotated[str, says("the owner of a store, or any OTLP collector; else OTEL_EXPORTER_OTLP_ENDPOINT")] = (
+        "http://127.0.0.1:8503"
+    )
+    headers: Annotated[str, says("sent with every batch: name=value,...; else OTEL_EXPORTER_OTLP_HEADERS")] = ""
+    service: Annotated[str, says("name of the program; else OTEL_SERVICE_NAME, or its file's name")] = ""
+    spool: Annotated[str, says("file in which batches wait; programs may share it")] = "data/perf.spool"
+    spool_limit: Annotated[Bytes, says("size of what may wait; then the oldest is dropped, and counted")] = 64 * 2**20
 
 
 class ServerSettings(_Group, frozen=True):
@@ -118,7 +131,7 @@ class LogSettings(_Group, frozen=True):
     format: Annotated[str, says("text, or json for one object a line")] = "text"
 
 
-_SECRET = ("password", "secret", "token")
+_SECRET = ("headers", "password", "secret", "token")
 _THRESHOLDS = {
     "cpu_usage_percent": Threshold(80.0, 95.0),
     "memory_usage_percent": Threshold(90.0, 97.0),
@@ -137,6 +150,7 @@ class Settings(_Group, frozen=True):
     store: StoreSettings = StoreSettings()
     sources: SourceSettings = SourceSettings()
     record: RecordSettings = RecordSettings()
+    send: SendSettings = SendSettings()
     server: ServerSettings = ServerSettings()
     dashboard: DashboardSettings = DashboardSettings()
     logs: LogSettings = LogSettings()
@@ -176,8 +190,9 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     if named is not None or file.exists():
         tree = fitted(_toml(file), Settings, str(file), ())
     for name, value in sorted(env.items()):
-        if name.startswith(PREFIX) and name != "PERF_CONFIG":
+        if name.startswith(PREFIX) and name not in ("PERF_CONFIG", *FOREIGN):
             put(tree, Settings, name, value)
+    adopt(tree, env)
     tree["thresholds"] = _over_defaults(tree.get("thresholds", {}))
     for group, values in _BY_ENVIRONMENT.get(tree.get("environment", ""), {}).items():
         tree[group] = {**values, **tree.get(group, {})}
@@ -193,7 +208,7 @@ def origins(path: Path | None = None, environ: Mapping[str, str] | None = None) 
     """Where `load` takes its values from: the file (None without one) and the names of the variables that are set."""
     env = os.environ if environ is None else environ
     file = path or Path(env.get("PERF_CONFIG") or "perf.toml")
-    names = tuple(sorted(name for name in env if name.startswith(PREFIX) and name != "PERF_CONFIG"))
+    names = tuple(sorted(name for name in env if name in FOREIGN or name.startswith(PREFIX) and name != "PERF_CONFIG"))
     return (file if file.exists() else None), names
 
 
@@ -242,7 +257,7 @@ def in_force(settings: Settings) -> Iterator[tuple[Described, str]]:
         for name in described.key.split("."):
             value = getattr(value, name)
         secret = any(word in described.key for word in _SECRET)
-        yield described, "***" if secret else written(value, described.kind)
+        yield described, "***" if secret and value else written(value, described.kind)
 
 
 def _toml(file: Path) -> dict[str, Any]:

@@ -15,6 +15,13 @@ import msgspec
 from perf.errors import SettingsError
 
 PREFIX = "PERF_"
+FOREIGN = {
+    "PERF_RELEASE": ("record", "release"),
+    "OTEL_SERVICE_NAME": ("send", "service"),
+    "OTEL_EXPORTER_OTLP_ENDPOINT": ("send", "url"),
+    "OTEL_EXPORTER_OTLP_HEADERS": ("send", "headers"),
+}
+"""Variables that aren't named like their setting; what is set under its own name wins."""
 _DURATION = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0, "y": 31_536_000.0}
 _SIZE = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 _QUANTITY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([a-zA-Z]*)\s*")
@@ -126,6 +133,14 @@ def put(tree: dict[str, Any], root: Any, name: str, value: str) -> None:
             node[key] = _value(_literal(value, kind, name), kind, name, tuple(keys))
             return
         node = node.setdefault(key, {})
+
+
+def adopt(tree: dict[str, Any], env: Mapping[str, str]) -> None:
+    """Put the `FOREIGN` variables of *env* where *tree* holds nothing. An address for gRPC is none of ours."""
+    for name, (group, key) in FOREIGN.items():
+        grpc = name.endswith("ENDPOINT") and "grpc" in env.get("OTEL_EXPORTER_OTLP_PROTOCOL", "")
+        if env.get(name) and not grpc:
+            tree.setdefault(group, {}).setdefault(key, env[name])
 
 
 def _file_key(keys: list[str], depth: int, name: str, known: Mapping[str, Any]) -> str:

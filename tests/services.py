@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple, TypeVar
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -123,6 +124,67 @@ def dashboard(folder: Path, **variables: str) -> Iterator[str]:
     """The address of a `site`."""
     with site(folder, port=None, **variables) as found:
         yield found.url
+
+
+def redis_server() -> str:
+    """The path of redis-server; skips the test without one."""
+    found = shutil.which("redis-server")
+    if found is None:
+        pytest.skip("redis-server is not installed")
+    return found
+
+
+def postgres_program(name: str) -> str:
+    """The path of one of PostgreSQL's server programs, which Debian keeps off PATH; skips the test without one."""
+    installed = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
+    found = shutil.which(name) or (str(installed[-1]) if installed else None)
+    if found is None:
+        pytest.skip("PostgreSQL is not installed")
+    return found
+
+
+@contextmanager
+def redis() -> Iterator[int]:
+    """The port of a Redis of our own, without persistence, once it answers."""
+    server, port = redis_server(), free_port()
+    with TemporaryDirectory(prefix="perf-redis-") as folder:
+        options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", folder]
+        with program([server, *options], env=environment()):
+            eventually(lambda: _listens(port))
+            yield port
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    """The connection string of a PostgreSQL of our own, reached by a Unix socket, once it takes connections.
+
+    It refuses to run as root: then the system's user postgres runs it.
+    """
+    initdb, server = postgres_program("initdb"), postgres_program("postgres")
+    user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    with TemporaryDirectory(prefix="perf-pg-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        if user:
+            shutil.chown(folder, "postgres")
+        data = str(folder / "data")
+        make = [initdb, "--pgdata", data, "--auth=trust", "--username=perf", "--encoding=UTF8", "--no-sync"]
+        subprocess.run([*user, *make, "--locale=C"], check=True, cwd=folder, env=environment(), capture_output=True)
+        options = ["-D", data, "-k", name, "-c", "listen_addresses=", "-c", "fsync=off"]
+        log = folder / "postgres.log"
+        with program([*user, server, *options], env=environment(), cwd=folder, log=log) as process:
+            eventually(lambda: _takes_connections(process, folder, log), seconds=30.0)
+            yield f"host={name} user=perf dbname=postgres"
+
+
+def _takes_connections(process: subprocess.Popen[bytes], folder: Path, log: Path) -> bool:
+    assert process.poll() is None, f"ended with {process.returncode}:\n{log.read_text(encoding='utf-8')}"
+    note = folder / "data" / "postmaster.pid"
+    return note.exists() and note.read_text(encoding="ascii").rstrip().endswith("ready")
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _up(process: subprocess.Popen[bytes], url: str, log: Path) -> bool:

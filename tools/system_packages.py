@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 
 class Program(NamedTuple):
-    """A program the tests start: its command, who brings it on Debian and on macOS, and what it is for."""
+    """A program the tests start: its command, the packages that bring it on Debian and macOS, and what it is for."""
 
     command: str
     debian: str
@@ -23,14 +23,23 @@ class Program(NamedTuple):
 PROGRAMS = (
     Program("chromium", "chromium", "brew install --cask chromium", "browser tests and screenshots"),
     Program("node", "nodejs", "brew install node", "the browser's units are checked without a browser"),
+    Program("redis-server", "redis-server", "brew install redis", "recording of Redis is tested with a real one"),
+    Program("postgres", "postgresql postgresql-contrib", "brew install postgresql", "the same of PostgreSQL"),
 )
 
+_POSTGRES = Path("/usr/lib/postgresql")
+"""Where Debian keeps PostgreSQL's server programs, a folder for each version; none of them is on PATH."""
 _POLICY = Path("/usr/sbin/policy-rc.d")
 
 
 def missing() -> list[Program]:
-    """The programs that aren't on PATH."""
-    return [program for program in PROGRAMS if shutil.which(program.command) is None]
+    """The programs that aren't installed."""
+    return [program for program in PROGRAMS if not installed(program.command)]
+
+
+def installed(command: str) -> bool:
+    """Whether *command* is on PATH, or where Debian keeps PostgreSQL's."""
+    return shutil.which(command) is not None or any(_POSTGRES.glob(f"*/bin/{command}"))
 
 
 @contextmanager
@@ -50,7 +59,7 @@ def services_stay_off() -> Iterator[None]:
 def install(programs: list[Program]) -> bool:
     """Whether apt-get installed all of *programs*."""
     apt = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "-o", "DPkg::Lock::Timeout=120"]
-    names = [program.debian for program in programs]
+    names = [name for program in programs for name in program.debian.split()]
     print(f"Installing {', '.join(names)} ...", flush=True)
     with services_stay_off():
         commands = [[*apt, "update"], [*apt, "install", "-y", "--no-install-recommends", *names]]

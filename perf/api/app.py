@@ -9,19 +9,29 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route, Router
 
-from perf.api import export, health, series, sql
+from perf.api import annotations as marks
+from perf.api import exemplars, export, health, series, sql
 from perf.api.hosts import LOOPBACK, KnownHosts
 from perf.api.middleware import SecurityHeaders
 from perf.api.problem import http_error
 from perf.runtime import Runtime
 from perf.transport.decode import Limits
+from perf.transport.ledger import Ledger
 from perf.transport.receiver import Receiver
 
 
 def routes(runtime: Runtime) -> list[BaseRoute]:
     """Everything under ``/api``, ``/health`` and ``/metrics``; what is unknown there is a 404, not the dashboard's page."""
-    resources = [*series.routes(runtime), *export.routes(runtime), *sql.routes(runtime)]
+    parts = (series, export, sql, exemplars, marks)
+    resources = [route for part in parts for route in part.routes(runtime)]
     limits = Limits(max_age=runtime.settings.store.retention.raw)
+    receiver = Receiver(
+        runtime.writer.submit,
+        runtime.clock,
+        limits=limits,
+        ledger=Ledger(runtime.store.producers().items()),
+        deployed=runtime.releases.seen,
+    )
     api = Starlette(
         routes=[Mount("/v1", app=Router(resources, redirect_slashes=False))],
         exception_handlers={HTTPException: http_error},
@@ -31,7 +41,7 @@ def routes(runtime: Runtime) -> list[BaseRoute]:
     return [
         Mount("/api", app=api),
         *health.routes(runtime),
-        *Receiver(runtime.writer.submit, runtime.clock, limits=limits).routes(),
+        *receiver.routes(),
         *_nothing("/health"),
         *_nothing("/metrics"),
         Route("/api", _missing),

@@ -11,10 +11,12 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from perf.instrument.served import CACHED, CLIENT_CLOSED, RECORDED, UNMATCHED, Requests
 from perf.model import Kind, Metric
 
 if TYPE_CHECKING:
     from perf.record import Recorder
+    from perf.record.late import Call
 
 # ASGI's own types are open dicts.
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -23,20 +25,7 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-DURATION = Metric(
-    "http_server_request_duration_seconds", Kind.HISTOGRAM, "s", "Duration of HTTP requests, body included."
-)
-ACTIVE = Metric("http_server_active_requests", Kind.GAUGE, "{request}", "HTTP requests that are being answered.")
 CONNECTION = Metric("websocket_connection_duration_seconds", Kind.HISTOGRAM, "s", "How long websockets were open.")
-
-UNMATCHED = "__unmatched__"
-OTHER_METHOD = "_OTHER"
-CLIENT_CLOSED = 499
-"""The status of a request whose client went away before the end of the answer, as nginx counts it."""
-CACHED = 10_000
-
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"})
-"""Any other method is one label value: a client may send what it likes."""
 
 
 class PerformanceMiddleware:
@@ -44,21 +33,16 @@ class PerformanceMiddleware:
 
     def __init__(self, app: App, recorder: Recorder | None = None) -> None:
         """*recorder* defaults to the process's own."""
-        if recorder is None:
-            from perf.record import current
-
-            recorder = current()
         self._app = app
-        self._recorder = recorder
-        self._active = 0
-        self._set_active = recorder.gauge(ACTIVE).set
-        self._handles: dict[tuple[object, ...], tuple[object, Callable[[int], None]]] = {}
+        self._requests = Requests(recorder)
+        self._handles: dict[tuple[object, ...], tuple[object, Call]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on, and record when the answer is complete."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or RECORDED in scope:
             await self._other(scope, receive, send)
             return
+        scope[RECORDED] = True
         status = ended = 0
 
         # Not a coroutine of its own: handing on the awaitable of the server's saves one a message.
@@ -71,8 +55,7 @@ class PerformanceMiddleware:
                 ended = perf_counter_ns()
             return send(message)
 
-        self._active += 1
-        self._set_active(self._active)
+        span = self._requests.begin()
         failure: BaseException | None = None
         started = perf_counter_ns()
         try:
@@ -81,43 +64,54 @@ class PerformanceMiddleware:
             failure = error
             raise
         finally:
-            self._active -= 1
-            self._set_active(self._active)
             if not ended:
                 # What fails after a complete answer is a background task, and not the request's failure.
                 ended, status = perf_counter_ns(), _unfinished(status, failure)
-            self._record(scope, status, ended - started)
+            kind = type(failure).__name__ if failure is not None and status >= 500 else ""
+            query = scope.get("query_string", b"")
+            self._requests.end(span, ended - started, lambda: self._call(scope, status, kind), query)
 
-    def _record(self, scope: Scope, status: int, nanoseconds: int) -> None:
+    def _call(self, scope: Scope, status: int, error: str) -> Call:
         route = _selected(scope)
         # Routes have no hash; the object stands in the value, so its id can't be another's.
-        key = (scope["method"], id(route), scope.get("root_path"), status)
+        key = (scope["method"], id(route), scope.get("root_path"), status, error)
         found = self._handles.get(key)
         if found is None:
-            found = (route, self._made(scope, status))
+            found = (route, self._requests.call(scope["method"], template(scope), status, error))
             if len(self._handles) >= CACHED:  # Mounts with parameters: their prefix is as varied as the requests.
                 self._handles.clear()
             self._handles[key] = found
-        found[1](nanoseconds)
-
-    def _made(self, scope: Scope, status: int) -> Callable[[int], None]:
-        labels = {
-            "http_request_method": scope["method"] if scope["method"] in _METHODS else OTHER_METHOD,
-            "http_route": template(scope),
-            "http_response_status_code": str(status),
-        }
-        return self._recorder.distribution(DURATION, labels).record_ns
+        return found[1]
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "websocket":
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, _telling_the_end(send) if scope["type"] == "lifespan" else send)
             return
         started = perf_counter_ns()
         try:
             await self._app(scope, receive, send)
         finally:
-            labels = {"http_route": template(scope)}
-            self._recorder.distribution(CONNECTION, labels).record_ns(perf_counter_ns() - started)
+            self._connected(scope, perf_counter_ns() - started)
+
+    def _connected(self, scope: Scope, nanoseconds: int) -> None:
+        recorder = self._requests.recorder
+        try:
+            recorder.distribution(CONNECTION, {"http_route": template(scope)}).record_ns(nanoseconds)
+        except Exception:  # noqa: BLE001 - the edge where perf must not break its host.
+            recorder.failed("recording a websocket")
+
+
+def _telling_the_end(send: Send) -> Send:
+    """*send*, which has what was recorded kept first: a server may end by the signal that it got, without `atexit`."""
+
+    async def observed(message: Message) -> None:
+        if message["type"] == "lifespan.shutdown.complete":
+            from perf.record.ending import ending  # as late as the recorder itself
+
+            ending()
+        await send(message)
+
+    return observed
 
 
 def template(scope: Scope) -> str:

@@ -1,6 +1,9 @@
 """Domain values: what perf measures, asks and answers."""
 
-from perf.model.distribution import SCALE, Histogram, HistogramSample, Measurement
+from perf.model.annotation import DEPLOY, NOTE, Annotation
+from perf.model.distribution import SCALE, Histogram, HistogramSample
+from perf.model.exemplar import Exemplar
+from perf.model.measurement import Batch, Measurement
 from perf.model.metric import Array, Kind, Labels, Metric, Sample, SeriesInfo
 from perf.model.question import (
     Across,
@@ -19,13 +22,18 @@ from perf.model.question import (
 from perf.model.state import Beat, Change, LevelUsage, ProbeResult, Status, StoreUsage, Threshold, WriterStats
 
 __all__ = [
+    "DEPLOY",
+    "NOTE",
     "SCALE",
     "Across",
     "Aggregate",
+    "Annotation",
     "Array",
+    "Batch",
     "Beat",
     "Change",
     "Distributions",
+    "Exemplar",
     "Histogram",
     "HistogramSample",
     "Kind",

@@ -10,11 +10,10 @@ import math
 from bisect import bisect_left
 from collections.abc import Iterable
 from functools import reduce
-from typing import TypeAlias
 
 import msgspec
 
-from perf.model.metric import Kind, Labels, Metric, Sample
+from perf.model.metric import Labels, Metric
 
 SCALE = 4
 """2**SCALE buckets a doubling."""
@@ -131,17 +130,6 @@ class HistogramSample(msgspec.Struct, frozen=True, gc=False):
     metric: Metric
     labels: Labels
     histogram: Histogram
-
-
-Measurement: TypeAlias = Sample | HistogramSample
-"""What a store keeps."""
-
-
-def storable(measurement: Measurement) -> bool:
-    """Whether a store can hold *measurement*: a finite number, or a sound distribution, of the right kind of metric."""
-    if isinstance(measurement, HistogramSample):
-        return measurement.metric.kind is Kind.HISTOGRAM and measurement.histogram.sound
-    return measurement.metric.kind is not Kind.HISTOGRAM and math.isfinite(measurement.value)
 
 
 def bucket_of(value: float) -> int:

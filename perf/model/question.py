@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from perf.model.matching import Match
 from perf.model.metric import Array, Kind, Labels, Metric, SeriesInfo
 
 if TYPE_CHECKING:
@@ -76,14 +77,17 @@ class Window(msgspec.Struct, frozen=True, order=True):
 
 
 class Selector(msgspec.Struct, frozen=True):
-    """Which series: a metric name and the label values they must have."""
+    """Which series: a metric name, the label values they must have, and what else must hold for labels."""
 
     metric: str
     labels: Labels = ()
+    tests: tuple[Match, ...] = ()
 
     def matches(self, name: str, labels: Labels) -> bool:
         """Whether the series *name* with *labels* is meant."""
-        return name == self.metric and set(self.labels) <= set(labels)
+        if name != self.metric or not set(self.labels) <= set(labels):
+            return False
+        return not self.tests or all(one.fits(dict(labels).get(one.label, "")) for one in self.tests)
 
 
 class RangeQuery(msgspec.Struct, frozen=True, kw_only=True):

@@ -27,9 +27,11 @@ def many(waiting: deque[int] | deque[float], count: int, divisor: float) -> tupl
     for start in range(0, count, CHUNK):
         size = min(CHUNK, count - start)
         # Popping and converting stay in C: half of what a loop costs.
-        values = np.fromiter(starmap(waiting.popleft, repeat((), size)), np.float64, size)
-        if divisor != 1.0:
-            values /= divisor
+        taken = starmap(waiting.popleft, repeat((), size))
+        if divisor == 1.0:
+            values = np.fromiter(taken, np.float64, size)
+        else:  # Whole numbers: reading them as such takes two thirds of the time.
+            values = np.fromiter(taken, np.int64, size) / divisor
         low, high = _extremes(values)
         if not (low >= 0.0 and high < np.inf):  # A NaN is the extreme of whatever it is among.
             values = values[(values >= 0.0) & (values < np.inf)]
@@ -62,15 +64,13 @@ def _buckets(values: Array) -> dict[int, int]:
         return {}
     places = np.log2(values)
     places *= _PER_DOUBLING
-    indexes = np.ceil(places).astype(np.int64) - 1
+    above = np.ceil(places).astype(np.int64)
     # Beside a bound the logarithm may round to the wrong side.
     places -= np.rint(places)
-    near = np.abs(places) < 1e-9
-    if near.any():
-        for place in np.flatnonzero(near):
-            indexes[place] = bucket_of(float(values[place]))
-    first = int(np.minimum.reduce(indexes))
-    indexes -= first
-    counts = np.bincount(indexes)
+    for place in (np.abs(places) < 1e-9).nonzero()[0]:
+        above[place] = bucket_of(float(values[place])) + 1
+    first = int(np.minimum.reduce(above))
+    above -= first
+    counts = np.bincount(above)
     present = counts.nonzero()[0]
-    return dict(zip((present + first).tolist(), counts[present].tolist(), strict=True))
+    return dict(zip((present + (first - 1)).tolist(), counts[present].tolist(), strict=True))

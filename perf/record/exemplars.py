@@ -6,11 +6,9 @@ import heapq
 import itertools
 import sys
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-import msgspec
-
-from perf.model import Labels
+from perf.model import Exemplar
 from perf.ports import Clock
 from perf.record.series import Distribution
 from perf.record.spans import Span
@@ -20,23 +18,6 @@ MAX_KEPT = 5_000
 MAX_ARGUMENTS = 12
 MAX_TEXT = 120
 MAX_PARENTS = 8
-
-
-class Exemplar(msgspec.Struct, frozen=True, kw_only=True):
-    """One slow call: when it ended (Unix seconds), how long it took, and around it.
-
-    *arguments* are types and lengths (``str(12)``) unless values are allowed; *parents* name the callers, the nearest first.
-    """
-
-    ts: float
-    metric: str
-    labels: Labels
-    seconds: float
-    arguments: tuple[str, ...] = ()
-    parents: tuple[str, ...] = ()
-    trace: str = ""
-    release: str = ""
-    error: str = ""
 
 
 class Exemplars:
@@ -55,13 +36,19 @@ class Exemplars:
     def note(self, series: Distribution, took_ns: int, span: Span | None, args: Sequence[object],
              kwargs: Mapping[str, object], error: str = "") -> None:  # fmt: skip
         """A call of *series* took *took_ns*, longer than the fastest one kept."""
+        arguments = described(args, kwargs, values=self.values_allowed)
+        self.keep(series, took_ns, span, arguments, error, callers)
+
+    def keep(self, series: Distribution, took_ns: int, span: Span | None, arguments: tuple[str, ...], error: str = "",
+             around: Callable[[], tuple[str, ...]] = tuple) -> None:  # fmt: skip
+        """As `note`, with the *arguments* as they are to be shown; *around* finds the callers of what is in no trace."""
         exemplar = Exemplar(
             ts=self._clock.now(),
-            metric=series.metric.name,
+            metric=series.metric,
             labels=series.labels,
             seconds=took_ns / 1e9,
-            arguments=described(args, kwargs, values=self.values_allowed),
-            parents=span.callers() if span is not None and span.parent is not None else callers(),
+            arguments=arguments,
+            parents=span.callers() if span is not None and span.parent is not None else around(),
             trace=span.trace.id if span is not None else "",
             release=self.release,
             error=error,
@@ -76,16 +63,18 @@ class Exemplars:
         if len(worst) >= self.per_minute:
             series.slow = worst[0][0]
 
-    def turn(self) -> None:
-        """Begin a new minute when it is time."""
+    def turn(self, *, last: bool = False) -> list[Exemplar]:
+        """Those of the minute that has ended (with *last*: ends now), which nobody was handed before; else nothing."""
         now = self._clock.now()
-        if 0 <= now - self._began < 60.0:
-            return
+        if 0 <= now - self._began < 60.0 and not last:
+            return []
         self._began = now
         minute, self._minute = self._minute, {}
-        for series, worst in minute.items():
+        for series in minute:
             series.slow = 0
-            self._kept.extend(exemplar for _, _, exemplar in worst)
+        ended = [exemplar for worst in minute.values() for _, _, exemplar in worst]
+        self._kept.extend(ended)
+        return ended
 
     def since(self, ts: float) -> list[Exemplar]:
         """Those that ended at *ts* (Unix seconds) or later, the slowest first."""
@@ -127,7 +116,7 @@ def callers() -> tuple[str, ...]:
     own = True
     while above is not None and len(names) < MAX_PARENTS:
         module = above.f_globals.get("__name__", "")
-        own = module.startswith("perf.record") or module == "perf.monitoring"
+        own = module.startswith(("perf.record", "perf.instrument")) or module == "perf.monitoring"
         if not own:
             names.append(f"{module}.{above.f_code.co_qualname}")
         above = above.f_back

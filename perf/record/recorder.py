@@ -13,13 +13,14 @@ from typing import TypeAlias, TypeVar
 
 from perf.clock import SystemClock
 from perf.errors import PerfError
-from perf.model import Histogram, HistogramSample, Kind, Labels, Measurement, Metric, Sample
+from perf.model import Exemplar, Histogram, HistogramSample, Kind, Labels, Measurement, Metric, Sample
 from perf.model.distribution import merge
 from perf.ports import Clock
-from perf.record.exemplars import Exemplar, Exemplars
+from perf.record.callers import Callers
+from perf.record.exemplars import Exemplars
 from perf.record.sampling import every
 from perf.record.series import MEASURE, TRACE, Counter, Distribution, Gauge, Ticks, Values
-from perf.record.spans import Edge, Own, Spans
+from perf.record.spans import Spans
 
 CAPACITY = 16_384
 """Observations that a series of the process's own recorder holds between two drains: 0.6 MB, and enough for any percentile."""
@@ -50,6 +51,7 @@ class Recorder:
     def __init__(self, clock: Clock, *, capacity: int = 100_000, label_cap: int = 1_000) -> None:
         self.clock = clock
         self.spans = Spans()
+        self._callers = Callers(self.counter)
         self.exemplars_kept = Exemplars(clock)
         self.traces = True
         self.max_share = 0.01
@@ -100,17 +102,21 @@ class Recorder:
         """As `distribution`, of single numbers that each keep their own time and are told once."""
         return self._typed(Values, metric, labels, lambda key: Values(metric, key, capacity=self._capacity))
 
-    def drain(self, ts: float) -> list[Measurement]:
-        """Everything since the last drain, stamped *ts*. Counters are running totals, histograms hold their interval only."""
+    def drain(self, ts: float, *, last: bool = False) -> list[Measurement]:
+        """Everything since the last drain, stamped *ts*. Counters are running totals, histograms hold their interval only.
+
+        What is told in larger steps, callers and slow calls, comes with the *last* drain at the latest.
+        """
         with self._draining:
             began = thread_time()
             self._fold()
+            self._tell_callers(None if last else self.clock.monotonic())
             told: list[Measurement] = []
             for series in tuple(self._known.values()):
                 told += self._told(series, ts)
             self._last_drain = ts
             self.spans.turn()
-            self.exemplars_kept.turn()
+            told += self.exemplars_kept.turn(last=last)
             self._adapt(thread_time() - began)
             return told
 
@@ -118,6 +124,7 @@ class Recorder:
         """Every series since the start: a distribution's histogram, a counter's sum, the newest value of the others."""
         with self._draining:
             self._fold()
+            self._tell_callers(None)
             return [
                 (series.metric, series.labels, value)
                 for series in tuple(self._known.values())
@@ -135,18 +142,6 @@ class Recorder:
         """The slowest calls that ended at *since* (Unix seconds) or later."""
         return self.exemplars_kept.since(since)
 
-    def edges(self) -> list[Edge]:
-        """Callers and callees, the costliest first."""
-        with self._draining:
-            self._fold()
-            return self.spans.edges(self._calls())
-
-    def own(self) -> list[Own]:
-        """The time of functions without what they called, the costliest first."""
-        with self._draining:
-            self._fold()
-            return self.spans.own(self._calls())
-
     def failed(self, what: str) -> None:
         """Count an error of perf's own; the first one is logged with the traceback that is being handled."""
         if self._errors.next() == 0:
@@ -158,6 +153,7 @@ class Recorder:
         for series in tuple(self._known.values()):
             series.forget()
         self.spans.forget()
+        self._callers.forget()
         self.exemplars_kept.forget()
         self._dropped = dict.fromkeys(self._dropped, 0)
         self._recent.clear()
@@ -189,13 +185,6 @@ class Recorder:
     def _distributions(self) -> list[Distribution]:
         return [series for series in tuple(self._known.values()) if isinstance(series, Distribution)]
 
-    def _calls(self) -> dict[str, int]:
-        """Function -> calls so far, of those that have a function for a label."""
-        calls: dict[str, int] = {}
-        for series in self._distributions():
-            calls[series.name] = calls.get(series.name, 0) + sum(h.count for h in (series.total, series.pending) if h)
-        return calls
-
     def _fold(self) -> None:
         for series in self._distributions():
             try:
@@ -207,7 +196,13 @@ class Recorder:
             self._dropped["not_finite"] += folded.unfit
             self._recent[series] = self._recent.get(series, 0) + folded.calls
             self._measured += folded.measured
-        self.spans.fold()
+
+    def _tell_callers(self, now: float | None) -> None:
+        try:
+            self._callers.fold(self.spans.taken())
+            self._callers.tell(now)
+        except Exception:  # noqa: BLE001 - the edge where perf must not break its host: traces must not stop the rest.
+            self.failed("adding up traces")
 
     def _told(self, series: _Any, ts: float) -> list[Measurement]:
         if isinstance(series, Distribution):
@@ -235,7 +230,12 @@ class Recorder:
         return []
 
     def _missing(self) -> dict[str, int]:
-        counts = {**self._dropped, "labels": self._refused.total(), "errors": self._errors.total()}
+        counts = {
+            **self._dropped,
+            "labels": self._refused.total(),
+            "traces": self.spans.lost,
+            "errors": self._errors.total(),
+        }
         return {reason: count for reason, count in counts.items() if count}
 
     def _adapt(self, drained: float) -> None:

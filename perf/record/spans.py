@@ -1,66 +1,53 @@
-"""Who calls whom: now and then a call opens a trace, and every recorded call inside tells its caller and its own share."""
+"""Who calls whom: now and then a call opens a trace, and every recorded call inside becomes a span of it."""
 
 from __future__ import annotations
 
 import secrets
 from collections import deque
-from collections.abc import Mapping
 from contextvars import ContextVar, Token
-
-import msgspec
+from time import perf_counter_ns
 
 MAX_WAITING = 20_000
+"""Spans of ended traces that wait for the drain."""
 MAX_SPANS = 1_000
 """Spans that one trace holds; the rest of its calls are recorded as if there was none."""
 MAX_TURNS = 10
 """Drains that a trace may last: a server started inside a recorded function would trace everything for ever."""
-MAX_EDGES = 10_000
-
-
-class Edge(msgspec.Struct, frozen=True, kw_only=True):
-    """How often *caller* called *callee* since the start, and for how many seconds in all: estimates, from the traces."""
-
-    caller: str
-    callee: str
-    calls: float
-    seconds: float
-
-
-class Own(msgspec.Struct, frozen=True, kw_only=True):
-    """Seconds in *function* itself since the start, without what it called that is recorded too: an estimate."""
-
-    function: str
-    seconds: float
+MAX_PARENTS = 32
 
 
 class Trace:
-    """One call and everything recorded inside it."""
+    """One call and everything recorded inside it, in the order of beginning."""
 
-    __slots__ = ("id", "spans", "turns")
+    __slots__ = ("cut_ns", "id", "spans", "turns")
 
     def __init__(self) -> None:
         self.id = secrets.token_hex(16)
-        self.spans = 0
+        self.spans: list[Span] = []
         self.turns = 0
+        self.cut_ns = 0
 
 
 class Span:
-    """A call that is under way in a trace."""
+    """A call in a trace; *took_ns* is below zero until it ends. Its name may change up to the end of the trace."""
 
-    __slots__ = ("inner_ns", "name", "parent", "token", "trace")
+    __slots__ = ("began_ns", "ended_ns", "kind", "name", "parent", "token", "took_ns", "trace")
 
-    def __init__(self, name: str, parent: Span | None, trace: Trace) -> None:
+    def __init__(self, name: str, kind: str, parent: Span | None, trace: Trace) -> None:
         self.name = name
+        self.kind = kind
         self.parent = parent
         self.trace = trace
-        self.inner_ns = 0
+        self.took_ns = -1
+        self.began_ns = perf_counter_ns()
+        self.ended_ns = 0
         self.token: Token[Span | None] | None = None
 
     def callers(self) -> tuple[str, ...]:
         """The names above, the nearest first."""
         names: list[str] = []
         above = self.parent
-        while above is not None and len(names) < 32:
+        while above is not None and len(names) < MAX_PARENTS:
             names.append(above.name)
             above = above.parent
         return tuple(names)
@@ -75,81 +62,92 @@ class Spans:
 
     def __init__(self) -> None:
         self.live: set[Trace] = set()
-        self._ended: deque[tuple[str, str, int, int]] = deque(maxlen=MAX_WAITING)
-        self._calls: dict[str, int] = {}
-        self._own: dict[str, int] = {}
-        self._edges: dict[tuple[str, str], tuple[int, int]] = {}
+        self.turns = 0
+        self.lost = 0
+        self._ended: deque[Trace] = deque()
+        self._waiting = 0
 
     def within(self) -> Span | None:
         """The live span that the present call is in."""
         span = ACTIVE.get()
         return span if span is not None and span.trace in self.live else None
 
-    def begin(self, name: str, parent: Span | None) -> Span:
-        """A span for a call of *name* that begins now; without *parent* it opens a trace."""
-        trace = Trace() if parent is None else parent.trace
+    def begin(self, name: str, kind: str, parent: Span | None) -> Span:
+        """A span for a call that begins now; without *parent*, which is live, it opens a trace."""
         if parent is None:
+            trace = Trace()
             self.live.add(trace)
-        trace.spans += 1
-        if trace.spans >= MAX_SPANS:
-            self.live.discard(trace)
-        span = Span(name, parent, trace)
-        span.token = ACTIVE.set(span)
+            # A trace that was cut goes on above this one: its callee is not the outermost.
+            parent = ACTIVE.get()
+            if parent is not None and parent.took_ns >= 0:
+                parent = None
+        else:
+            trace = parent.trace
+        span = Span(name, kind, parent, trace)
+        trace.spans.append(span)
+        if len(trace.spans) >= MAX_SPANS:
+            self._cut(trace)
+        resume(span)
         return span
 
     def end(self, span: Span, took_ns: int) -> None:
-        """*span* took so long."""
-        if span.token is not None:
-            try:
-                ACTIVE.reset(span.token)
-            except ValueError:  # The call ends in another context than it began in.
-                ACTIVE.set(None)
-        if span.parent is None:
-            self.live.discard(span.trace)
-            caller = ""
-        else:
-            span.parent.inner_ns += took_ns
-            caller = span.parent.name
-        # Calls that run side by side can take longer together than the one that waits for them.
-        self._ended.append((caller, span.name, took_ns, max(0, took_ns - span.inner_ns)))
+        """*span* took so long; the first of a trace ends it."""
+        pause(span)
+        span.ended_ns = perf_counter_ns()
+        span.took_ns = took_ns
+        trace = span.trace
+        if trace.spans and trace.spans[0] is span:
+            self.live.discard(trace)
+            # Threads may overwrite each other's sums; the limit needn't be exact.
+            if self._waiting < MAX_WAITING:
+                self._waiting += len(trace.spans)
+                self._ended.append(trace)
+            else:
+                self.lost += 1
+                trace.spans = []
 
-    def fold(self) -> None:
-        """Add up what ended. One thread at a time."""
+    def taken(self) -> list[list[Span]]:
+        """The spans of the traces that ended since the last time, each in the order of beginning. One thread at a time."""
+        found = []
+        self._waiting = 0
         for _ in range(len(self._ended)):
-            caller, name, took, own = self._ended.popleft()
-            if name not in self._calls and len(self._calls) >= MAX_EDGES:
-                continue
-            self._calls[name] = self._calls.get(name, 0) + 1
-            self._own[name] = self._own.get(name, 0) + own
-            if caller and ((caller, name) in self._edges or len(self._edges) < MAX_EDGES):
-                calls, total = self._edges.get((caller, name), (0, 0))
-                self._edges[caller, name] = (calls + 1, total + took)
+            trace = self._ended.popleft()
+            found.append(trace.spans)
+            # A task that outlives the trace keeps its span, and with it the trace, but not all of it.
+            trace.spans = []
+        return found
 
     def turn(self) -> None:
         """Once a drain: give up traces that don't end."""
+        self.turns += 1
         for trace in tuple(self.live):
             trace.turns += 1
             if trace.turns > MAX_TURNS:
-                self.live.discard(trace)
-
-    def edges(self, calls: Mapping[str, int]) -> list[Edge]:
-        """Every caller and callee, scaled from the traced calls of the caller to all its *calls*."""
-        found = []
-        for (caller, callee), (seen, nanos) in tuple(self._edges.items()):
-            scale = max(1.0, calls.get(caller, 0) / max(1, self._calls.get(caller, 0)))
-            found.append(Edge(caller=caller, callee=callee, calls=seen * scale, seconds=nanos / 1e9 * scale))
-        return sorted(found, key=lambda edge: -edge.seconds)
-
-    def own(self, calls: Mapping[str, int]) -> list[Own]:
-        """Every function's own time, scaled from its traced calls to all its *calls*."""
-        found = []
-        for name, nanos in tuple(self._own.items()):
-            scale = max(1.0, calls.get(name, 0) / max(1, self._calls.get(name, 0)))
-            found.append(Own(function=name, seconds=nanos / 1e9 * scale))
-        return sorted(found, key=lambda own: -own.seconds)
+                self._cut(trace)
 
     def forget(self) -> None:
         """Start over, in a forked child."""
         self.live.clear()
         self._ended.clear()
-        self._calls, self._own, self._edges = {}, {}, {}
+        self._waiting = self.lost = 0
+
+    def _cut(self, trace: Trace) -> None:
+        """No more spans for *trace*."""
+        trace.cut_ns = trace.cut_ns or perf_counter_ns()
+        self.live.discard(trace)
+
+
+def resume(span: Span) -> None:
+    """What is called from now on is called by *span*."""
+    span.token = ACTIVE.set(span)
+
+
+def pause(span: Span) -> None:
+    """Until it is resumed, *span* calls nothing."""
+    if span.token is None:
+        return
+    try:
+        ACTIVE.reset(span.token)
+    except ValueError:  # In another context than it began in.
+        ACTIVE.set(None)
+    span.token = None

@@ -133,10 +133,7 @@ def _traced(
         raise
     took = clock() - began
     if span is not SKIPPED:
-        watch.series.tick()
-        watch.series.put_ns(took)
-        if took > watch.series.slow or span is not None:
-            watch.note(took, span, args, kwargs)
+        watch.measured(took, span, args, kwargs)
     return result
 
 
@@ -153,10 +150,7 @@ async def _traced_coroutine(
         raise
     took = clock() - began
     if span is not SKIPPED:
-        watch.series.tick()
-        watch.series.put_ns(took)
-        if took > watch.series.slow or span is not None:
-            watch.note(took, span, args, kwargs)
+        watch.measured(took, span, args, kwargs)
     return result
 
 
@@ -187,7 +181,7 @@ class Timer:
         watch, span = self._watch, self._span
         if error is not None:
             watch.failed(took, span, error, (), {})
-        elif span is not SKIPPED:
+        elif span is not SKIPPED:  # As `Watch.measured`, which would cost one more call.
             watch.series.tick()
             watch.series.put_ns(took)
             if took > watch.series.slow or span is not None:

@@ -31,11 +31,18 @@ SKIPPED = _Skipped()
 class Watch:
     """A function or block that is recorded: its series, and what happens around calls that aren't ordinary."""
 
-    __slots__ = ("labels", "recorder", "series")
+    __slots__ = ("kind", "labels", "name", "recorder", "series")
 
-    def __init__(self, recorder: Recorder, metric: Metric, labels: Mapping[str, str]) -> None:
+    def __init__(
+        self, recorder: Recorder, metric: Metric, labels: Mapping[str, str], kind: str = "function", name: str = ""
+    ) -> None:
+        """*kind* and *name* are those of its spans: ``function``, ``request``, ``page``, ``job``, ``database``, ``cache`` or
+        ``http``; *name* defaults to the label ``function``, else to the metric's.
+        """
         self.recorder = recorder
         self.labels = dict(labels)
+        self.kind = kind
+        self.name = name or self.labels.get("function", metric.name)
         self.series = recorder.distribution(metric, labels)
 
     def enter(self) -> Span | None:
@@ -44,16 +51,23 @@ class Watch:
             series, spans = self.series, self.recorder.spans
             parent = spans.within() if spans.live else None
             if parent is not None:
-                return spans.begin(series.name, parent)
+                return spans.begin(self.name, self.kind, parent)
             if series.mode & TRACE:
                 series.mode &= ~TRACE
                 if self.recorder.traces:
-                    return spans.begin(series.name, None)
+                    return spans.begin(self.name, self.kind, None)
             if series.mode & SKIP and series.skipped():
                 return SKIPPED
         except Exception:  # noqa: BLE001 - the edge where perf must not break its host.
             self.recorder.failed("opening a trace")
         return None
+
+    def measured(self, took_ns: int, span: Span | None, args: Sequence[object], kwargs: Mapping[str, object]) -> None:
+        """After a call that is measured, traced or not."""
+        self.series.tick()
+        self.series.put_ns(took_ns)
+        if took_ns > self.series.slow or span is not None:
+            self.note(took_ns, span, args, kwargs)
 
     def note(self, took_ns: int, span: Span | None, args: Sequence[object], kwargs: Mapping[str, object],
              error: str = "") -> None:  # fmt: skip

@@ -35,6 +35,7 @@ CELL_LIMIT = 8_000_000
 COUNT_CAP = 10_000
 """How far the rows of a page's question are counted."""
 PAGE_LIMIT = 100_000
+EXEMPLAR_LIMIT = 10_000
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -148,6 +149,12 @@ def check_page(query: RowsQuery) -> None:
         raise QueryError(
             f"a page has 1 to {PAGE_LIMIT:,} rows at an offset from 0, not {query.limit} at {query.offset}"
         )
+
+
+def check_exemplars(limit: int) -> None:
+    """Raises: QueryError when *limit* is out of range."""
+    if not 1 <= limit <= EXEMPLAR_LIMIT:
+        raise QueryError(f"1 to {EXEMPLAR_LIMIT:,} slow calls can be asked for, not {limit}")
 
 
 def page(found: Sequence[Sequence[float]], catalog: SeriesCatalog, total: int) -> Rows:

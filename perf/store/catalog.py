@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from perf.errors import StoreError
-from perf.model import HistogramSample, Kind, Labels, Measurement, Metric, Sample, Selector, SeriesInfo
-from perf.model.distribution import storable
+from perf.model import Exemplar, HistogramSample, Kind, Labels, Measurement, Metric, Sample, Selector, SeriesInfo
+from perf.model.measurement import storable
 from perf.store.levels import BEGINNING, ENDING, MICRO
 from perf.store.spread import Spread, spread
 
@@ -28,22 +28,23 @@ class Entry(msgspec.Struct, frozen=True):
     first_seen: int
 
 
-class Batch(msgspec.Struct, frozen=True):
+class Columns(msgspec.Struct, frozen=True):
     """Samples as columns (n,): times in microseconds, ids, values; distributions (by id and time), None when there are
-    none; and the series that are *new* with them.
+    none; *slow* calls with the ids of their series; and the series that are *new* with them.
     """
 
     ts: Micros
     sids: Ids
     values: Values
     spread: Spread | None
+    slow: list[tuple[int, Exemplar]]
     new: list[Entry]
 
     @property
     def earliest(self) -> int:
-        """The first time in here (microseconds)."""
+        """The first time of what is rolled up (microseconds)."""
         wide = () if self.spread is None else (self.spread.times,)
-        return min(int(times.min()) for times in (self.ts, *wide) if len(times))
+        return min((int(times.min()) for times in (self.ts, *wide) if len(times)), default=ENDING)
 
 
 class SeriesCatalog:
@@ -64,7 +65,7 @@ class SeriesCatalog:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def batch(self, samples: Sequence[Measurement]) -> Batch:
+    def columns(self, samples: Sequence[Measurement]) -> Columns:
         """*samples* as columns, with ids for the new series that `commit` makes known.
 
         Raises: StoreError when a time or a value isn't a usable number, or a distribution isn't sound.
@@ -75,20 +76,19 @@ class SeriesCatalog:
             usable = (micros >= 0) & (micros <= ENDING) & np.array([storable(sample) for sample in samples], np.bool_)
         if not usable.all():
             bad = samples[int(np.argmin(usable))]
-            what = bad.histogram if isinstance(bad, HistogramSample) else bad.value
-            raise StoreError(f"{bad.metric.name}: not a usable sample: {what} at {bad.ts} s")
+            raise StoreError(f"{bad.metric.name}: not a usable sample: {bad}")
         known = self._ids
         found = [known.get((sample.metric.name, sample.labels), 0) for sample in samples]
         new = self._resolve(samples, found) if 0 in found else []
         self._note_conflicts(samples, new)
         return _columns(samples, micros.astype(np.int64), np.array(found, np.int32), new)
 
-    def commit(self, batch: Batch) -> None:
-        """*batch* is stored: publish its series and remember what came last."""
-        self._publish(batch.new)
-        self.seen(batch.sids, batch.ts, batch.values)
-        if batch.spread is not None:
-            parts = batch.spread
+    def commit(self, columns: Columns) -> None:
+        """*columns* are stored: publish their series and remember what came last."""
+        self._publish(columns.new)
+        self.seen(columns.sids, columns.ts, columns.values)
+        if columns.spread is not None:
+            parts = columns.spread
             self.seen(parts.keys.astype(np.int32), parts.times, np.full(len(parts), np.nan))
 
     def seen(self, sids: Ids, ts: Micros, values: Values) -> None:
@@ -122,10 +122,9 @@ class SeriesCatalog:
     def matching(self, selector: Selector) -> list[int]:
         """Ids of the series meant by *selector*, ascending."""
         ids = list(self._by_metric.get(selector.metric, ()))
-        if not selector.labels:
+        if not selector.labels and not selector.tests:
             return ids
-        wanted = set(selector.labels)
-        return [sid for sid in ids if wanted <= set(self._entries[sid - 1].labels)]
+        return [sid for sid in ids if selector.matches(selector.metric, self._entries[sid - 1].labels)]
 
     def search(self, selectors: Sequence[Selector], text: str) -> list[int]:
         """Ids of series meant by any of *selectors* (none: all) whose name or a label value contains *text*; ascending."""
@@ -199,20 +198,18 @@ class SeriesCatalog:
         )
 
 
-def _columns(samples: Sequence[Measurement], ts: Micros, sids: Ids, new: list[Entry]) -> Batch:
-    wide = [index for index, sample in enumerate(samples) if isinstance(sample, HistogramSample)]
-    if not wide:
-        values = np.array([sample.value for sample in samples], np.float64)  # type: ignore[union-attr]  # as just looked at
-        return Batch(ts, sids, values, None, new)
-    numbers = np.ones(len(samples), np.bool_)
-    numbers[wide] = False
-    parts = spread(
-        sids[wide].tolist(),
-        ts[wide].tolist(),
-        [sample.histogram for sample in samples if isinstance(sample, HistogramSample)],
-    )
+def _columns(samples: Sequence[Measurement], ts: Micros, sids: Ids, new: list[Entry]) -> Columns:
+    numbers = [index for index, sample in enumerate(samples) if isinstance(sample, Sample)]
     values = np.array([sample.value for sample in samples if isinstance(sample, Sample)], np.float64)
-    return Batch(ts[numbers], sids[numbers], values, parts, new)
+    if len(numbers) == len(samples):
+        return Columns(ts, sids, values, None, [], new)
+    wide = [index for index, sample in enumerate(samples) if isinstance(sample, HistogramSample)]
+    parts = None
+    if wide:
+        histograms = [sample.histogram for sample in samples if isinstance(sample, HistogramSample)]
+        parts = spread(sids[wide].tolist(), ts[wide].tolist(), histograms)
+    slow = [(sid, sample) for sid, sample in zip(sids.tolist(), samples, strict=True) if isinstance(sample, Exemplar)]
+    return Columns(ts[numbers], sids[numbers], values, parts, slow, new)
 
 
 def _contains(entry: Entry, needle: str) -> bool:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Sequence
-from itertools import pairwise
 
 import msgspec
 import numpy as np
 
 from perf.errors import StoreClosed
 from perf.model import (
-    Aggregate,
+    Annotation,
+    Batch,
     Change,
     Distributions,
-    Histogram,
+    Exemplar,
     Kind,
     Level,
     LevelUsage,
@@ -24,38 +24,23 @@ from perf.model import (
     RowOrder,
     Rows,
     RowsQuery,
+    Selector,
     Series,
     SeriesInfo,
     StoreUsage,
+    Window,
 )
-from perf.model.distribution import HistogramSample, merge
+from perf.model.distribution import HistogramSample
 from perf.ports import Clock
 from perf.settings import StoreSettings
 from perf.store import answers, levels, retention
 from perf.store.answers import COUNT_CAP, Found
 from perf.store.catalog import SeriesCatalog
-from perf.store.levels import BEGINNING, MICRO, Plan
+from perf.store.levels import BEGINNING, MICRO, Plan, micros
+from perf.store.points import Point, Shape, folded, heaped, stepped
+from perf.store.producers import Producers
 from perf.store.retention import SteadyTime
 from perf.store.spread import Spread, shapeless, spread
-
-
-class Point(msgspec.Struct, order=True):
-    """One row of a level: its time, what its samples add up to, and the newest of them; times in microseconds."""
-
-    ts: int
-    last_ts: int
-    last: float
-    n: int
-    total: float
-    low: float
-    high: float
-
-
-class Shape(msgspec.Struct):
-    """One distribution of a level; the time in microseconds."""
-
-    ts: int
-    histogram: Histogram
 
 
 class MemoryStore:
@@ -71,23 +56,37 @@ class MemoryStore:
         self._levels: dict[Level, dict[int, list[Point]]] = {level: defaultdict(list) for level in Level}
         self._shapes: dict[Level, dict[int, list[Shape]]] = {level: defaultdict(list) for level in Level}
         self._kept = dict.fromkeys(Level, BEGINNING)
+        self._slow: list[Exemplar] = []
+        self._annotations: list[Annotation] = []
+        self._producers = Producers()
         self._changes: list[Change] = []
+        self._clock = clock
         self._steady = SteadyTime(clock)
         self._closed = False
 
-    def append(self, samples: Sequence[Measurement]) -> None:
-        """Keep *samples*. Raises: StoreError when one isn't usable (then none is kept), StoreClosed."""
+    def append(self, samples: Sequence[Measurement], batches: Sequence[Batch] = ()) -> None:
+        """Keep *samples* and *batches*. Raises: StoreError when one isn't usable (then none is kept), StoreClosed."""
         with self._lock:
             self._check()
-            batch = self._catalog.batch(samples)
-            self._catalog.commit(batch)
+            columns = self._catalog.columns(samples)
+            self._catalog.commit(columns)
+            self._producers.note(batches, micros(self._clock.now()))
+            self._slow += [self._kept_call(sid, call) for sid, call in columns.slow]
             raw = self._levels[Level.RAW]
-            for ts, sid, value in zip(batch.ts.tolist(), batch.sids.tolist(), batch.values.tolist(), strict=True):
+            for ts, sid, value in zip(columns.ts.tolist(), columns.sids.tolist(), columns.values.tolist(), strict=True):
                 raw[sid].append(Point(ts, ts, value, 1, value, value, value))
-            if batch.spread is not None:
+            if columns.spread is not None:
                 found = (sample for sample in samples if isinstance(sample, HistogramSample))
-                for key, ts, sample in zip(batch.spread.keys.tolist(), batch.spread.times.tolist(), found, strict=True):
+                for key, ts, sample in zip(
+                    columns.spread.keys.tolist(), columns.spread.times.tolist(), found, strict=True
+                ):
                     self._shapes[Level.RAW][key].append(Shape(ts, sample.histogram))
+
+    def producers(self) -> dict[str, int]:
+        """Producer -> highest sequence number kept; who was silent for longest first."""
+        with self._lock:
+            self._check()
+            return self._producers.highest()
 
     def series(self) -> list[SeriesInfo]:
         """Every known series, by id."""
@@ -107,7 +106,7 @@ class MemoryStore:
             wanted = answers.check(query, metric)
             if metric.kind is Kind.HISTOGRAM:
                 return answers.of_distributions(query, plan, self._catalog, self._spread(sids, plan))
-            found = [row for sid in sids for row in _steps(sid, self._points(sid, plan), plan, wanted)]
+            found = [row for sid in sids for row in stepped(sid, self._points(sid, plan), plan, wanted)]
             columns = np.array(found, np.float64).reshape(-1, 5).T
             sids_, steps = columns[0].astype(np.int64), columns[1].astype(np.int64)
             return answers.answer(query, plan, self._catalog, Found(sids_, steps, columns[2], columns[3], columns[4]))
@@ -140,6 +139,19 @@ class MemoryStore:
             page = found[query.offset : query.offset + query.limit]
             return answers.page([row[:3] for row in page], self._catalog, min(len(found), COUNT_CAP + 1))
 
+    def exemplars(self, selector: Selector, window: Window, limit: int) -> list[Exemplar]:
+        """The slowest calls first. Raises: QueryError, StoreClosed."""
+        answers.check_exemplars(limit)
+        start, end = micros(window.start), micros(window.end)
+        with self._lock:
+            self._check()
+            found = [
+                call
+                for call in self._slow
+                if start <= micros(call.ts) < end and selector.matches(call.metric.name, call.labels)
+            ]
+        return sorted(found, key=lambda call: (-call.seconds, -call.ts))[:limit]
+
     def maintain(self, now: float) -> None:
         """Fold what is older than its level promises into the next one. Raises: StoreClosed."""
         with self._lock:
@@ -149,6 +161,7 @@ class MemoryStore:
                 if cut > self._kept[level]:
                     self._expire(level, cut)
                     self._kept[level] = cut
+            self._producers.forget(self._producers.silent(steady))
 
     def usage(self) -> StoreUsage:
         """Rows per level; there are no bytes to tell."""
@@ -184,6 +197,19 @@ class MemoryStore:
             self._check()
             return self._changes[::-1][:limit]
 
+    def annotate(self, annotation: Annotation) -> None:
+        """Keep *annotation*. Raises: StoreClosed."""
+        with self._lock:
+            self._check()
+            self._annotations.append(annotation)
+
+    def annotations(self, window: Window) -> list[Annotation]:
+        """Deploys and notes, the oldest first. Raises: StoreClosed."""
+        with self._lock:
+            self._check()
+            found = [noted for noted in self._annotations if window.start <= noted.ts < window.end]
+        return sorted(found, key=lambda noted: (noted.ts, noted.service, noted.kind, noted.title, noted.text))
+
     def close(self) -> None:
         """Forget everything; a second call does nothing."""
         with self._lock:
@@ -199,7 +225,7 @@ class MemoryStore:
         """Points of *sid* at the plan's level from *plan.before* on, sorted; finer ones folded into it."""
         finer = list(Level)[: list(Level).index(plan.level) + 1]
         rows = [point for level in finer for point in self._levels[level][sid] if plan.before <= point.ts < plan.end]
-        return sorted(rows) if plan.level is Level.RAW else _folded(rows, levels.width(plan.level))
+        return sorted(rows) if plan.level is Level.RAW else folded(rows, levels.width(plan.level))
 
     def _spread(self, sids: Sequence[int], plan: Plan) -> Spread:
         """Distributions of *sids* by id and step."""
@@ -214,20 +240,29 @@ class MemoryStore:
         keys, steps, histograms = zip(*found, strict=True) if found else ((), (), ())
         return spread(keys, steps, histograms)
 
+    def _kept_call(self, sid: int, call: Exemplar) -> Exemplar:
+        """*call* as the series and the clock of a store have it."""
+        entry = self._catalog.entry(sid)
+        return msgspec.structs.replace(call, ts=micros(call.ts) / MICRO, metric=entry.metric, labels=entry.labels)
+
     def _expire(self, level: Level, cut: int) -> None:
+        if level is Level.RAW:
+            self._slow = [call for call in self._slow if micros(call.ts) >= cut]
+        if level is Level.HOUR:
+            self._annotations = [noted for noted in self._annotations if micros(noted.ts) >= cut]
         coarser = {Level.RAW: Level.MINUTE, Level.MINUTE: Level.HOUR}.get(level)
         for sid, points in self._levels[level].items():
             old = [point for point in points if point.ts < cut]
             points[:] = [point for point in points if point.ts >= cut]
             if coarser is not None:
                 kept = self._levels[coarser][sid]
-                kept[:] = _folded(kept + old, levels.width(coarser))
+                kept[:] = folded(kept + old, levels.width(coarser))
         for sid, shapes in self._shapes[level].items():
             past = [shape for shape in shapes if shape.ts < cut]
             shapes[:] = [shape for shape in shapes if shape.ts >= cut]
             if coarser is not None:
                 all_ = self._shapes[coarser][sid]
-                all_[:] = _heaped(all_ + past, levels.width(coarser))
+                all_[:] = heaped(all_ + past, levels.width(coarser))
 
     def _level_usage(self, level: Level) -> LevelUsage:
         keep = self._settings.retention
@@ -243,53 +278,3 @@ class MemoryStore:
 
 
 _ORDERS = {RowOrder.TIME: (0, 3, 2), RowOrder.VALUE: (2, 0, 3), RowOrder.METRIC: (3, 0, 2)}
-
-
-def _folded(points: list[Point], width: int) -> list[Point]:
-    """*points* as one per *width* microseconds, sorted."""
-    rows: dict[int, Point] = {}
-    for point in sorted(points):
-        ts = levels.floor(point.ts, width)
-        row = rows.get(ts)
-        if row is None:
-            rows[ts] = msgspec.structs.replace(point, ts=ts)
-            continue
-        row.n += point.n
-        row.total += point.total
-        row.low, row.high = min(row.low, point.low), max(row.high, point.high)
-        row.last_ts, row.last = max((row.last_ts, row.last), (point.last_ts, point.last))
-    return [rows[ts] for ts in sorted(rows)]
-
-
-def _heaped(shapes: list[Shape], width: int) -> list[Shape]:
-    """*shapes* as one per *width* microseconds, sorted."""
-    rows: dict[int, list[Histogram]] = defaultdict(list)
-    for shape in shapes:
-        rows[levels.floor(shape.ts, width)].append(shape.histogram)
-    return [Shape(ts, merge(rows[ts])) for ts in sorted(rows)]
-
-
-def _steps(sid: int, points: list[Point], plan: Plan, wanted: Aggregate) -> list[tuple[float, ...]]:
-    """(id, step, value, low, high) of each step that has one."""
-    if wanted is Aggregate.RATE:
-        return [(sid, step, rate, rate, rate) for step, rate in _rates(points, plan).items()]
-    result: list[tuple[float, ...]] = []
-    for row in _folded([point for point in points if point.ts >= plan.start], plan.step):
-        n, total, low, high = (np.array([number], np.float64) for number in (row.n, row.total, row.low, row.high))
-        value = row.last if wanted is Aggregate.LAST else float(answers.valued(wanted, n, total, low, high)[0])
-        result.append((sid, row.ts, value, row.low, row.high))
-    return result
-
-
-def _rates(points: list[Point], plan: Plan) -> dict[int, float]:
-    """Start of a step -> increase per second over the pairs of neighbours that end in it."""
-    increases: dict[int, float] = defaultdict(float)
-    distances: dict[int, int] = defaultdict(int)
-    ordered = sorted(points, key=lambda point: (point.last_ts, point.last))
-    for before, after in pairwise(ordered):
-        distance = after.last_ts - before.last_ts
-        if distance <= plan.gap and after.ts >= plan.start:
-            step = levels.floor(after.ts, plan.step)
-            increases[step] += after.last if after.last < before.last else after.last - before.last
-            distances[step] += distance
-    return {step: increases[step] / (distances[step] / 1e6) for step in increases if distances[step]}

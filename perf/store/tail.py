@@ -15,7 +15,7 @@ import numpy as np
 from perf.model import Aggregate, Level
 from perf.store import answers
 from perf.store.answers import Found
-from perf.store.catalog import Batch
+from perf.store.catalog import Columns
 from perf.store.levels import MICRO, Plan, floor
 
 REACH = 900 * MICRO
@@ -45,16 +45,16 @@ class Tail:
         self._times: dict[int, array[int]] = {}
         self._values: dict[int, array[float]] = {}
 
-    def add(self, batch: Batch) -> None:
+    def add(self, columns: Columns) -> None:
         """Remember what has been committed."""
-        if not len(batch.ts):
+        if not len(columns.ts):
             return
-        newest = int(batch.ts.max())
+        newest = int(columns.ts.max())
         with self._lock:
-            if len(batch.ts) > LARGEST_BATCH or self._held + len(batch.ts) > CAPACITY:
+            if len(columns.ts) > LARGEST_BATCH or self._held + len(columns.ts) > CAPACITY:
                 self._forget(newest)
                 return
-            for ts, sid, value in zip(batch.ts.tolist(), batch.sids.tolist(), batch.values.tolist(), strict=True):
+            for ts, sid, value in zip(columns.ts.tolist(), columns.sids.tolist(), columns.values.tolist(), strict=True):
                 if ts >= self._since:
                     self._insert(sid, ts, value)
             if newest > self._trim_at:

@@ -12,8 +12,8 @@ from typing import TypeVar
 import msgspec
 
 from perf.errors import StoreBusy, StoreClosed, StoreError, StoreFull
-from perf.model import Beat, Measurement, WriterStats
-from perf.model.distribution import storable
+from perf.model import Batch, Beat, Measurement, WriterStats
+from perf.model.measurement import storable
 from perf.ports import Clock, MetricStore
 
 GROUP_SAMPLES = 5_000
@@ -26,8 +26,9 @@ _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 
-class _Batch(msgspec.Struct, frozen=True):
+class _Given(msgspec.Struct, frozen=True):
     samples: Sequence[Measurement]
+    batch: Batch | None
     done: Future[None]
 
 
@@ -43,7 +44,7 @@ class Writer:
         self._store = store
         self._clock = clock
         self._capacity = capacity
-        self._queue: deque[_Batch | _Call] = deque()
+        self._queue: deque[_Given | _Call] = deque()
         self._queued = 0
         self._wake = threading.Condition()
         self._closed = False
@@ -54,11 +55,12 @@ class Writer:
         self._last_turn = clock.monotonic()
         self._stuck: str | None = None
 
-    def submit(self, samples: Sequence[Measurement]) -> Future[None]:
-        """Queue *samples*; the future is done when they would survive a crash. What no store can hold is dropped, and counted:
-        values that aren't finite, distributions that don't add up, and times before 1970 or after 9999.
+    def submit(self, samples: Sequence[Measurement], batch: Batch | None = None) -> Future[None]:
+        """Queue *samples*, which came as *batch* of another process; the future is done when both would survive a crash.
+        What no store can hold is dropped, and counted: values that aren't finite, distributions that don't add up, and times
+        before 1970 or after 9999.
 
-        Raises: StoreBusy when the queue is full (this batch is dropped and counted), StoreClosed after the end.
+        Raises: StoreBusy when the queue is full (these are dropped and counted), StoreClosed after the end.
         """
         kept = [sample for sample in samples if 0.0 <= sample.ts < LATEST and storable(sample)]
         done: Future[None] = Future()
@@ -70,7 +72,7 @@ class Writer:
             if self._queued + len(kept) > self._capacity:
                 self._count("queue_full", len(kept))
                 raise StoreBusy(f"{self._queued} samples wait already; dropped {len(kept)}")
-            self._queue.append(_Batch(kept, done))
+            self._queue.append(_Given(kept, batch, done))
             self._queued += len(kept)
             self._wake.notify()
         return done
@@ -120,7 +122,7 @@ class Writer:
         with self._wake:
             self._wake.notify_all()
 
-    def _take(self, stop: threading.Event) -> list[_Batch] | _Call | None:
+    def _take(self, stop: threading.Event) -> list[_Given] | _Call | None:
         """The next call, or as many batches as make one commit; closes the queue when it is empty and *stop* is set."""
         with self._wake:
             if not self._queue and not stop.is_set():
@@ -131,12 +133,12 @@ class Writer:
             if isinstance(self._queue[0], _Call):
                 call = self._queue.popleft()
                 return call if isinstance(call, _Call) else None
-            group: list[_Batch] = []
+            group: list[_Given] = []
             size = 0
-            while self._queue and size < GROUP_SAMPLES and isinstance(batch := self._queue[0], _Batch):
+            while self._queue and size < GROUP_SAMPLES and isinstance(given := self._queue[0], _Given):
                 self._queue.popleft()
-                group.append(batch)
-                size += len(batch.samples)
+                group.append(given)
+                size += len(given.samples)
             return group
 
     def _perform(self, call: _Call) -> None:
@@ -147,10 +149,11 @@ class Writer:
             _log.exception("a call on the writing thread failed")
             call.done.set_exception(error)
 
-    def _commit(self, group: list[_Batch], stop: threading.Event) -> None:
-        samples = group[0].samples if len(group) == 1 else [s for batch in group for s in batch.samples]
+    def _commit(self, group: list[_Given], stop: threading.Event) -> None:
+        samples = group[0].samples if len(group) == 1 else [s for given in group for s in given.samples]
+        batches = [given.batch for given in group if given.batch is not None]
         started = self._clock.monotonic()
-        error = self._append(samples, stop)
+        error = self._append(samples, batches, stop)
         now = self._clock.monotonic()
         with self._wake:
             self._queued -= len(samples)
@@ -161,14 +164,16 @@ class Writer:
                 self._last_commit = now
             else:
                 self._count("store_failed", len(samples))
-        for batch in group:
-            batch.done.set_exception(error) if error else batch.done.set_result(None)
+        for given in group:
+            given.done.set_exception(error) if error else given.done.set_result(None)
 
-    def _append(self, samples: Sequence[Measurement], stop: threading.Event) -> Exception | None:
+    def _append(
+        self, samples: Sequence[Measurement], batches: Sequence[Batch], stop: threading.Event
+    ) -> Exception | None:
         """Try until it works; None when stored, otherwise why it was given up."""
         while True:
             try:
-                self._store.append(samples)
+                self._store.append(samples, batches)
             except StoreFull as error:
                 self._note(error)
                 if stop.wait(RETRY_SECONDS):

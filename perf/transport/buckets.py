@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -49,6 +49,11 @@ class Explicit(msgspec.Struct, frozen=True, kw_only=True):
             return None
         return Explicit(bounds=self.bounds, counts=counts, total=_since(self.total, before.total))
 
+    def thinned(self, left: int) -> Explicit:
+        """*left* of the observations, of every bucket as many as its share."""
+        counts = tuple(_shares(self.counts, left))
+        return Explicit(bounds=self.bounds, counts=counts, total=_part(self.total, left, self.count))
+
 
 class Exponential(msgspec.Struct, frozen=True, kw_only=True):
     """Counts of buckets by index: i holds ``(2**(i / 2**scale), 2**((i + 1) / 2**scale)]``."""
@@ -79,6 +84,12 @@ class Exponential(msgspec.Struct, frozen=True, kw_only=True):
             total=_since(self.total, before.total),
         )
 
+    def thinned(self, left: int) -> Exponential:
+        """*left* of the observations, of every bucket as many as its share."""
+        zero, *counts = _shares((self.zero, *self.buckets.values()), left)
+        buckets = {index: n for index, n in zip(self.buckets, counts, strict=True) if n}
+        return Exponential(scale=self.scale, zero=zero, buckets=buckets, total=_part(self.total, left, self.count))
+
 
 def converted(point: Explicit | Exponential, factor: float = 1.0) -> tuple[Histogram, bool]:
     """*point*, its unit multiplied by *factor*, as ours; and whether nothing had to be spread or guessed.
@@ -104,6 +115,20 @@ def converted(point: Explicit | Exponential, factor: float = 1.0) -> tuple[Histo
         raise Odd("more than four billion observations in one interval")
     histogram = Histogram(count=point.count, total=total, low=low, high=high, zero=zero, buckets=buckets)
     return histogram, exact and point.total is not None
+
+
+def _shares(counts: Sequence[int], left: int) -> Iterator[int]:
+    """*left* split like *counts*; rounding the running count keeps the sum."""
+    whole, seen, given = sum(counts), 0, 0
+    for n in counts:
+        seen += n
+        until = round(left * seen / whole)
+        yield until - given
+        given = until
+
+
+def _part(total: float | None, left: int, whole: int) -> float | None:
+    return None if total is None else total * left / whole
 
 
 def _from_bounds(point: Explicit, factor: float) -> tuple[int, dict[int, int]]:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
+import re
+import socket
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
 TIMEOUT = 5.0
 PATH = "/v1/metrics"
 _AGAIN = frozenset({408, 429})
+_HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)=([\t -~]*)")
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,11 +31,22 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     rejected: int = 0
 
 
-class Endpoint:
-    """Where to send; keeps its connection open. For one thread."""
+def headers(text: str) -> dict[str, str]:
+    """``name=value,...`` as OpenTelemetry writes it, values percent-encoded. Raises: ValueError."""
+    found = {}
+    for pair in filter(None, (each.strip() for each in text.split(","))):
+        match = _HEADER.fullmatch(unquote(pair))
+        if match is None:
+            raise ValueError("headers are written name=value,...")  # Not the text: it may hold a secret.
+        found[match[1].lower()] = match[2].strip()
+    return found
 
-    def __init__(self, url: str, headers: Mapping[str, str]) -> None:
-        """*url* without ``/v1/metrics``. Raises: ValueError for what isn't http(s)."""
+
+class Endpoint:
+    """Where to send; keeps its connection open. For one thread, but for `interrupt`."""
+
+    def __init__(self, url: str, extra: Mapping[str, str] | None = None) -> None:
+        """*url* with or without ``/v1/metrics``, *extra* headers. Raises: ValueError for what isn't http(s)."""
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"not an http address: {url!r}")
@@ -43,7 +57,7 @@ class Endpoint:
             "content-type": "application/x-protobuf",
             "content-encoding": "gzip",
             "user-agent": "perf",
-            **headers,
+            **(extra or {}),
         }
         self._connection: http.client.HTTPConnection | None = None
 
@@ -63,6 +77,14 @@ class Endpoint:
         except (OSError, http.client.HTTPException) as error:
             self.close()
             return Answer(retry=True, reason=f"{type(error).__name__}: {error}")
+
+    def interrupt(self, timeout: float) -> None:
+        """From another thread: end the wait for an answer, and wait no longer than *timeout* seconds for any other."""
+        self.timeout = timeout
+        sock = self._connection.sock if self._connection is not None else None
+        if sock is not None:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Let go of the connection; the next batch opens one."""

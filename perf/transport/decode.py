@@ -5,10 +5,9 @@ Deltas and running totals are both taken. What can't be taken is counted with a 
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -16,10 +15,12 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.metrics.v1 import metrics_pb2
 
 from perf.model import HistogramSample, Kind, Labels, Measurement, Metric, Sample
-from perf.transport import names
+from perf.transport import exemplars, names
 from perf.transport.buckets import Explicit, Exponential, Odd, converted
 from perf.transport.names import Meaning
 from perf.transport.streams import Key, Streams
+from perf.transport.traced import Counts, Traced
+from perf.transport.values import attributes, number
 
 REQUESTS = "http_server_request_duration_seconds"
 OWN_SCOPE = "perf"
@@ -75,6 +76,18 @@ class Decoded(msgspec.Struct, kw_only=True):
     inexact: int = 0
     metered: set[Labels] = set()
     """Resources that send request durations as a metric."""
+    counted: Counts = {}
+    """Requests that were counted from spans."""
+    taken: Counts = {}
+    """What is left of such, when metrics tell of them."""
+    releases: dict[tuple[str, str], float] = {}
+    """(Service, release) -> the newest time at which it ran, in Unix seconds."""
+
+    def ran(self, where: Mapping[str, str], release: str, ts: float) -> None:
+        """The service of the labels *where* ran *release* at *ts*."""
+        if release:
+            key = (where.get("service", ""), release)
+            self.releases[key] = max(ts, self.releases.get(key, 0.0))
 
 
 class Refused(ValueError):
@@ -82,10 +95,11 @@ class Refused(ValueError):
 
 
 class _Where(msgspec.Struct, frozen=True):
-    """Of whom a metric is: the sender's identity and its labels; *own* when perf sent it."""
+    """Of whom a metric is: the sender's identity, its labels and its release; *own* when perf sent it."""
 
     sender: bytes
     labels: dict[str, str]
+    release: str
     own: bool
 
 
@@ -110,8 +124,9 @@ class _Origin(msgspec.Struct, frozen=True):
 class Decoder:
     """Turns requests into measurements. Not thread-safe; *streams* must be told whether to `keep` what a call changed."""
 
-    def __init__(self, streams: Streams, known: Known, limits: Limits) -> None:
+    def __init__(self, streams: Streams, known: Known, limits: Limits, traced: Traced | None = None) -> None:
         self._streams = streams
+        self._traced = traced or Traced()
         self._known = known
         self._limits = limits
 
@@ -149,6 +164,7 @@ class Decoder:
                 self._histogram(result, whole, origin, point)
             else:
                 result.measurements += self._number(whole, origin, point)
+            result.ran(whole.where.labels, whole.where.release, ts)
         except (Refused, Odd) as error:
             result.rejected[str(error)] += 1
 
@@ -171,16 +187,31 @@ class Decoder:
     def _histogram(self, result: Decoded, whole: _Metric, origin: _Origin, point: Any) -> None:  # untyped protobuf
         factor = whole.meaning.factor
         observed: Explicit | Exponential | None = histogram(point)
+        newest = self._streams.newest(origin.key)
         if observed is not None and not whole.delta:
             converted(observed, factor)  # refuses before anything is remembered
             observed = self._streams.observed(origin.key, origin.span, observed, now=origin.now)
         if whole.meaning.metric.name == REQUESTS:
-            result.metered.add(names.labels(whole.where.labels.items()))
+            sender = names.labels(whole.where.labels.items())
+            result.metered.add(sender)
+            observed = observed and self._traced.rest(result.taken, sender, origin.labels, observed)
+        self._exemplars(result, whole, origin, point, newest)
         if observed is None or not observed.count:
             return
         value, exact = converted(observed, factor)
         result.inexact += not exact
         result.measurements.append(HistogramSample(origin.span[1], whole.meaning.metric, origin.labels, value))
+
+    def _exemplars(
+        self, result: Decoded, whole: _Metric, origin: _Origin, point: Any, after: float
+    ) -> None:  # untyped protobuf
+        """Those of a running total come again until its program sees others: only what is later than *after* is new."""
+        metric = whole.meaning.metric
+        if metric.unit != "s":
+            return
+        for call in exemplars.read(point, metric, origin.labels, whole.meaning.factor, whole.where.release):
+            if after < call.ts <= origin.now + FUTURE_SECONDS and call.ts >= origin.now - self._limits.max_age:
+                result.measurements.append(call)
 
 
 def histogram(point: Any) -> Explicit | Exponential:
@@ -207,24 +238,13 @@ def histogram(point: Any) -> Explicit | Exponential:
     return read
 
 
-def attributes(pairs: Iterable[Any]) -> Iterator[tuple[str, str]]:
-    """Names and values of attributes; lists and maps as JSON."""
-    for pair in pairs:
-        yield pair.key, _text(pair.value)
-
-
-def number(point: Any) -> float:
-    """The value of a number data point; NaN without one."""
-    kind = point.WhichOneof("value")
-    return float(getattr(point, kind)) if kind else math.nan
-
-
 def _metrics(request: ExportMetricsServiceRequest) -> Iterator[tuple[_Where, Any]]:
     for resource in request.resource_metrics:
         sender = resource.resource.SerializeToString(deterministic=True)
-        labels = names.resource_labels(dict(attributes(resource.resource.attributes)))
+        told = dict(attributes(resource.resource.attributes))
+        labels, release = names.resource_labels(told), told.get(names.RELEASE, "")
         for scope in resource.scope_metrics:
-            where = _Where(sender + scope.scope.name.encode(), labels, scope.scope.name == OWN_SCOPE)
+            where = _Where(sender + scope.scope.name.encode(), labels, release, scope.scope.name == OWN_SCOPE)
             for metric in scope.metrics:
                 yield where, metric
 
@@ -249,16 +269,3 @@ def _time(nanoseconds: int, now: float, max_age: float) -> float:
     if ts > now + FUTURE_SECONDS:
         raise Refused("from the future")
     return ts
-
-
-def _text(value: Any) -> str:
-    kind = value.WhichOneof("value")
-    if kind == "bool_value":
-        return "true" if value.bool_value else "false"
-    if kind == "bytes_value":
-        return bytes(value.bytes_value).hex()
-    if kind == "array_value":
-        return json.dumps([_text(each) for each in value.array_value.values])
-    if kind == "kvlist_value":
-        return json.dumps(dict(attributes(value.kvlist_value.values)))
-    return str(getattr(value, kind)) if kind else ""

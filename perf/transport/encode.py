@@ -5,14 +5,14 @@ Deltas, because a receiver that starts anew can add them up without knowing what
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.metrics.v1 import metrics_pb2
 
-from perf.model import SCALE, Histogram, HistogramSample, Kind, Labels, Measurement, Metric, Sample
-from perf.transport import names
+from perf.model import SCALE, Exemplar, Histogram, HistogramSample, Kind, Labels, Measurement, Metric
+from perf.transport import exemplars, names
 from perf.transport.decode import OWN_SCOPE
 
 POINTS = 2_000
@@ -20,25 +20,6 @@ POINTS = 2_000
 
 _DELTA = metrics_pb2.AGGREGATION_TEMPORALITY_DELTA
 _CUMULATIVE = metrics_pb2.AGGREGATION_TEMPORALITY_CUMULATIVE
-
-
-class Deltas:
-    """Turns our running totals into increases, per series; a total that became smaller has begun anew."""
-
-    def __init__(self) -> None:
-        self._last: dict[tuple[str, Labels], float] = {}
-
-    def increases(self, measurements: Iterable[Measurement]) -> Iterator[Measurement]:
-        """*measurements* with the increase of each counter instead of its total."""
-        for each in measurements:
-            if isinstance(each, HistogramSample) or each.metric.kind is not Kind.COUNTER:
-                yield each
-                continue
-            key = (each.metric.name, each.labels)
-            last = self._last.get(key, 0.0)
-            self._last[key] = each.value
-            increase = each.value if each.value < last else each.value - last
-            yield Sample(each.ts, each.metric, each.labels, increase)
 
 
 def requests(
@@ -53,11 +34,20 @@ def requests(
         scope = block.scope_metrics.add()
         scope.scope.name = OWN_SCOPE
         written: dict[Metric, Any] = {}  # untyped protobuf
-        for each in measurements[first : first + POINTS]:
+        points: dict[tuple[Metric, Labels], Any] = {}  # as above
+        for each in sorted(measurements[first : first + POINTS], key=_is_exemplar):
             if each.metric not in written:
                 written[each.metric] = _metric(scope.metrics, each.metric)
-            _point(written[each.metric], each, since)
+            key = (each.metric, each.labels)
+            if not isinstance(each, Exemplar) or key not in points:
+                points[key] = _point(written[each.metric], each, since)
+            if isinstance(each, Exemplar):
+                exemplars.write(points[key], each)
         yield request
+
+
+def _is_exemplar(measurement: Measurement) -> bool:
+    return isinstance(measurement, Exemplar)
 
 
 def _metric(metrics: Any, measured: Metric) -> Any:  # untyped protobuf
@@ -72,7 +62,8 @@ def _metric(metrics: Any, measured: Metric) -> Any:  # untyped protobuf
     return wire
 
 
-def _point(wire: Any, each: Measurement, since: float) -> None:  # untyped protobuf
+def _point(wire: Any, each: Measurement, since: float) -> Any:  # untyped protobuf
+    """A data point of *each*; of an exemplar, which has none of its own, an empty one to hold it."""
     kind = wire.WhichOneof("data") or "gauge"
     point = getattr(wire, kind).data_points.add()
     for label, value in each.labels:
@@ -82,8 +73,11 @@ def _point(wire: Any, each: Measurement, since: float) -> None:  # untyped proto
         point.start_time_unix_nano = min(round(since * 1e9), point.time_unix_nano)
     if isinstance(each, HistogramSample):
         _histogram(point, each.histogram)
+    elif isinstance(each, Exemplar):
+        point.scale = SCALE
     else:
         point.as_double = each.value
+    return point
 
 
 def _histogram(point: Any, histogram: Histogram) -> None:  # untyped protobuf

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Protocol
+from collections.abc import Iterable
+
+from perf.model import Batch
 
 PRODUCERS = 10_000
 
 
-class Ledger(Protocol):
-    """What is remembered of senders. A sender's batches come in order, so its highest number says everything."""
+class Ledger:
+    """What is remembered of senders: a sender's batches come in order, so its highest number says everything.
 
-    def seen(self, producer: str, seq: int) -> bool:
-        """Whether this batch, or a later one of its producer, has been stored."""
+    Forgets the producers silent for longest when there are too many. What must outlive the process is in the store.
+    """
 
-    def remember(self, producer: str, seq: int) -> None:
-        """The batch has been stored."""
-
-
-class MemoryLedger:
-    """A ledger that forgets on exit, and the producers silent for longest when there are too many."""
-
-    def __init__(self, capacity: int = PRODUCERS) -> None:
+    def __init__(self, stored: Iterable[Batch] = (), *, capacity: int = PRODUCERS) -> None:
+        """*stored*: each producer with its highest number, who was silent for longest first."""
         self._capacity = capacity
         self._last: OrderedDict[str, int] = OrderedDict()
+        for producer, seq in stored:
+            self.remember(producer, seq)
 
     def seen(self, producer: str, seq: int) -> bool:
         """Whether this batch, or a later one of its producer, has been stored."""

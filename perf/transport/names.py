@@ -32,6 +32,7 @@ _UNITS: Mapping[str, tuple[str, str, float]] = {
 _CONVENTIONS = {
     "http_server_request_duration_seconds": "http.server.request.duration",
     "http_server_active_requests": "http.server.active_requests",
+    "http_client_request_duration_seconds": "http.client.request.duration",
     "db_client_operation_duration_seconds": "db.client.operation.duration",
 }
 """Ours -> OpenTelemetry's, for the metrics that have a convention; `metric` turns each back."""
@@ -43,8 +44,12 @@ _ATTRIBUTES = {
     "db_system": "db.system",
     "db_operation": "db.operation",
     "db_collection": "db.collection",
+    "db_query_summary": "db.query.summary",
+    "server_address": "server.address",
     "error_type": "error.type",
 }
+RELEASE = "service.version"
+"""The attribute of a resource that says what is deployed."""
 _RESOURCE = {"service": "service.name", "host": "host.name"}
 
 

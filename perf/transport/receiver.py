@@ -31,13 +31,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from perf.errors import StoreBusy, StoreClosed, StoreError
-from perf.model import Labels, Measurement
+from perf.model import Batch, Measurement
 from perf.ports import Clock
 from perf.transport import otlp, spans
 from perf.transport.decode import Decoded, Decoder, Known, Limits
-from perf.transport.ledger import Ledger, MemoryLedger
+from perf.transport.ledger import Ledger
 from perf.transport.otlp import Broken, Encoding, TooLarge
 from perf.transport.streams import Streams
+from perf.transport.traced import Traced
 
 PRODUCER, SEQUENCE = "x-perf-producer", "x-perf-seq"
 """Headers of perf's own batches."""
@@ -45,9 +46,9 @@ STORED_WITHIN = 10.0
 """Seconds an answer waits for the store; after that the sender is asked to come again."""
 RETRY_AFTER = "1"
 
-Batch: TypeAlias = tuple[str, int]
-"""Producer and number."""
-Submit: TypeAlias = Callable[[Sequence[Measurement]], "Future[None]"]
+Deployed: TypeAlias = Callable[[str, str, float], object]
+"""Told of each service, its release, and when it ran last (Unix seconds)."""
+Submit: TypeAlias = Callable[[Sequence[Measurement], Batch | None], "Future[None]"]
 _M = TypeVar("_M", bound=Message)
 _PRODUCER = re.compile(r"[!-~]{1,200}")
 _SEQUENCE = re.compile(r"[0-9]{1,18}")
@@ -74,16 +75,23 @@ class Receiver:
     """Decodes one request at a time (running totals need their order), and answers when the store has it."""
 
     def __init__(
-        self, submit: Submit, clock: Clock, *, limits: Limits | None = None, ledger: Ledger | None = None
+        self,
+        submit: Submit,
+        clock: Clock,
+        *,
+        limits: Limits | None = None,
+        ledger: Ledger | None = None,
+        deployed: Deployed | None = None,
     ) -> None:
         self._submit = submit
         self._clock = clock
         self._limits = limits or Limits()
-        self._ledger: Ledger = ledger or MemoryLedger()
+        self._ledger = ledger or Ledger()
+        self._deployed = deployed
         self._streams = Streams(clock.now())
         self._known = Known(self._limits)
-        self._decoder = Decoder(self._streams, self._known, self._limits)
-        self._metered: set[Labels] = set()
+        self._traced = Traced()
+        self._decoder = Decoder(self._streams, self._known, self._limits, self._traced)
         self._waiting: dict[Batch, tuple[Future[None], Decoded]] = {}
         self._lock = threading.RLock()
         self._requests = self._repeated = self._measurements = self._inexact = 0
@@ -155,33 +163,39 @@ class Receiver:
             now = self._clock.now()
             try:
                 decoded = decode(message, now)
-                stored = self._submit(decoded.measurements) if decoded.measurements else None
+                stored = self._submit(decoded.measurements, batch) if decoded.measurements or batch else None
             except BaseException:
                 self._streams.discard()
                 raise
-            self._streams.keep(now)
+            undo = self._streams.keep(now)
             self._count(decoded)
-            if batch is not None:
-                self._waiting[batch] = (stored or _done(), decoded)
-        if batch is not None:
-            self._waiting[batch][0].add_done_callback(functools.partial(self._settled, batch))
+            if batch is not None and stored is not None:
+                self._waiting[batch] = (stored, decoded)
+        if stored is not None:
+            stored.add_done_callback(functools.partial(self._settled, batch, undo))
         return stored, decoded
 
-    def _settled(self, batch: Batch, stored: Future[None]) -> None:
+    def _settled(self, batch: Batch | None, undo: Callable[[], None], stored: Future[None]) -> None:
         """Runs on the writing thread."""
         with self._lock:
-            if not stored.cancelled() and stored.exception() is None:
+            if stored.cancelled() or stored.exception() is not None:
+                undo()  # The sender comes again with it.
+            elif batch is not None:
                 self._ledger.remember(*batch)
-            self._waiting.pop(batch, None)
+            if batch is not None:
+                self._waiting.pop(batch, None)
 
     def _durations(self, message: ExportTraceServiceRequest, now: float) -> Decoded:
-        return spans.durations(message, self._known, self._limits, self._metered, now)
+        return spans.durations(message, self._known, self._limits, self._traced.metered, now)
 
     def _count(self, decoded: Decoded) -> None:
         self._measurements += len(decoded.measurements)
         self._inexact += decoded.inexact
         self._rejected.update(decoded.rejected)
-        self._metered |= decoded.metered
+        self._traced.keep(decoded.counted, decoded.metered)
+        if self._deployed is not None:
+            for (service, release), ts in decoded.releases.items():
+                self._deployed(service, release, ts)
 
 
 async def _body(request: Request) -> bytes:
@@ -237,9 +251,3 @@ def _refused(refusal: _Refusal, form: Encoding) -> Response:
     if refusal.http == 503:
         headers["retry-after"] = RETRY_AFTER
     return Response(otlp.status(refusal.code, str(refusal), form), refusal.http, headers=headers)
-
-
-def _done() -> Future[None]:
-    done: Future[None] = Future()
-    done.set_result(None)
-    return done

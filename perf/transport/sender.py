@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import importlib
 import logging
 import os
 import secrets
 import socket
+import sys
 import threading
 import weakref
 from collections import Counter
-from collections.abc import Mapping
 from typing import Protocol
 
 import msgspec
 
-from perf.model import Measurement
+from perf.model import Kind, Measurement, Metric, Sample
 from perf.ports import Clock
 from perf.transport.client import Answer, Endpoint
+from perf.transport.deltas import Deltas
 from perf.transport.spool import Batch, Spool, SpoolError
 
 INTERVAL = 1.0
@@ -31,15 +33,22 @@ DRAIN_BATCHES = 50
 SLOWEST_RETRY = 30.0
 LONGEST_RETRY_AFTER = 300.0
 GRACE = 5.0
+OWN_SECONDS = 10.0
+"""How often the sender tells of itself."""
+
+BATCHES = Metric(
+    "perf_send_batches_total", Kind.COUNTER, "1", "Batches that a program sent, spooled or lost, by result."
+)
+REJECTED = Metric("perf_send_rejected_points_total", Kind.COUNTER, "1", "Points that a program sent and nobody stored.")
 
 _log = logging.getLogger(__name__)
 
 
 class Drained(Protocol):
-    """What a sender needs of `perf.record.Recorder`."""
+    """What a sender needs of a recorder."""
 
-    def drain(self, ts: float) -> list[Measurement]:
-        """Everything since the last call, stamped *ts*."""
+    def drain(self, ts: float, *, last: bool = False) -> list[Measurement]:
+        """Everything since the last call, stamped *ts*; at the *last* call also what would come in larger steps."""
 
 
 class SenderStats(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,19 +67,19 @@ class Sender:
     def __init__(
         self,
         recorder: Drained,
-        url: str,
+        endpoint: Endpoint,
         spool: Spool,
         clock: Clock,
         *,
         service: str = "unknown_service",
-        headers: Mapping[str, str] | None = None,
+        release: str = "",
     ) -> None:
-        """*url* without ``/v1/metrics``; *service* becomes the label of that name. Raises: ValueError for what isn't http(s)."""
+        """*service* becomes the label of that name; *release* is what is deployed."""
         self._recorder = recorder
         self._spool = spool
         self._clock = clock
-        self._service = service
-        self._endpoint = Endpoint(url, headers or {})
+        self._named = {"service.name": service, **({"service.version": release} if release else {})}
+        self._endpoint = endpoint
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._counts: Counter[str] = Counter()
@@ -87,34 +96,49 @@ class Sender:
     def start(self) -> None:
         """Begin to send, on a thread of its own."""
         if self._thread is None:
-            self._stop.clear()
+            # Not first on the thread: a fork in the middle of an import leaves its lock taken in the child.
+            importlib.import_module("perf.transport.encode")
+            self._stop = threading.Event()  # A thread that has outlived its grace keeps the old one, and ends.
             self._thread = threading.Thread(target=self.run, args=(self._stop,), name="perf-sender", daemon=True)
             self._thread.start()
 
     def stop(self, grace: float = GRACE) -> None:
-        """Send or spool what is left, within about *grace* seconds."""
-        self._endpoint.timeout = min(self._endpoint.timeout, max(0.1, grace / 2))
+        """Send or spool what is left, within about *grace* seconds, also when the receiver hangs."""
+        usual = self._endpoint.timeout
+        self._endpoint.timeout = min(usual, grace / 4)
         self._stop.set()
         thread, self._thread = self._thread, None
         if thread is not None and thread is not threading.current_thread():
-            thread.join(grace)
+            thread.join(grace / 2)
+            if thread.is_alive():
+                self._endpoint.interrupt(grace / 8)
+                thread.join(grace / 2)
+        self._endpoint.timeout = usual
+
+    def flush(self, grace: float = GRACE) -> None:
+        """Send or spool what is there now, if this sender runs: the process may be about to end without a word."""
+        if self._thread is not None:
+            self.stop(grace)
+            self.start()
 
     def run(self, stop: threading.Event) -> None:
         """The loop; after *stop* is set it takes one last turn."""
         while not stop.wait(INTERVAL):
             self.turn()
-        self.turn()
+        self.turn(last=True)
         self.close()
 
     def close(self) -> None:
         """Let go of the connection and the spool; a later turn opens them again."""
         self._endpoint.close()
+        with contextlib.suppress(SpoolError):
+            self._spool.release(self._producer)
         self._spool.close()
 
-    def turn(self) -> None:
+    def turn(self, *, last: bool = False) -> None:
         """Empty the recorder and send. Never raises: its host program has other things to do."""
         try:
-            self._turn()
+            self._turn(last=last)
         except Exception as error:  # noqa: BLE001 - the edge where perf must not break its host.
             self._dropped["failed"] += 1
             if self._logged != str(error):
@@ -133,20 +157,16 @@ class Sender:
 
     def _begin(self) -> None:
         """Become a producer nobody has heard of."""
-        from perf.transport.encode import (
-            Deltas,
-        )  # protobuf takes 30 ms to import, which a short program needn't wait for
-
-        self._pid = os.getpid()
-        self._producer = f"{socket.gethostname()}-{self._pid}-{secrets.token_hex(4)}"
+        self._producer = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self._resource = {
-            "service.name": self._service,
+            **self._named,
             "service.instance.id": self._producer,
             "host.name": socket.gethostname(),
         }
         self._seq = 0
         self._deltas = Deltas()
         self._since = self._clock.now()
+        self._next_own = self._clock.monotonic() + OWN_SECONDS
         self._not_before = -1.0
         self._failures = 0
         self._waiting = ""
@@ -159,14 +179,14 @@ class Sender:
         self._counts.clear()
         self._dropped.clear()
         self._endpoint.forget()
-        self._spool.renewed()
         self._begin()
         if running:
             self.start()
+            _end_with_multiprocessing(self)
 
-    def _turn(self) -> None:
+    def _turn(self, *, last: bool) -> None:
         now = self._clock.now()
-        measurements = self._recorder.drain(now)
+        measurements = [*self._recorder.drain(now, last=last), *self._own(now, last=last)]
         since, self._since = self._since, now
         if self._behind:
             # Another process may have sent what we left.
@@ -176,6 +196,19 @@ class Sender:
             self._seq += 1
             self._deliver(body)
         self._drain_spool()
+
+    def _own(self, now: float, *, last: bool) -> list[Measurement]:
+        """Every ten seconds, and at the end: what became of the batches so far. The dashboard shows what was lost."""
+        if self._clock.monotonic() < self._next_own and not last:
+            return []
+        self._next_own = self._clock.monotonic() + OWN_SECONDS
+        results = {"sent": self._counts["sent"], "spooled": self._counts["spooled"], **self._dropped}
+        told: list[Measurement] = [
+            Sample(now, BATCHES, (("result", result),), float(n)) for result, n in results.items() if n
+        ]
+        if self._counts["rejected"]:
+            told.append(Sample(now, REJECTED, (), float(self._counts["rejected"])))
+        return told
 
     def _bodies(self, measurements: list[Measurement], since: float) -> list[bytes]:
         from perf.transport.encode import requests
@@ -239,6 +272,14 @@ class Sender:
 
 
 _senders: weakref.WeakSet[Sender] = weakref.WeakSet()
+
+
+def _end_with_multiprocessing(sender: Sender) -> None:
+    """In a child of multiprocessing, which ends without atexit: stop *sender* when the child's work is done."""
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None:
+        # The child first forgets its parent's finalizers, then calls what is registered here.
+        util.register_after_fork(sender, lambda made: util.Finalize(None, made.stop, exitpriority=0))
 
 
 def _forked() -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import weakref
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -18,6 +20,8 @@ from perf.ports import Clock
 MAX_BYTES = 64 * 2**20
 LEASE_SECONDS = 10.0
 BUSY_SECONDS = 2.0
+FORK_SECONDS = 0.5
+"""How long a fork waits for what is being written or read."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS batch (
@@ -52,6 +56,8 @@ class Spool:
         self._lock = threading.Lock()
         self._db: sqlite3.Connection | None = None
         self._pid = 0
+        self._held = False
+        _spools.add(self)
 
     def append(self, producer: str, seq: int, body: bytes) -> int:
         """Keep a batch behind all others; returns how many of the oldest were dropped for it. Raises: SpoolError."""
@@ -96,19 +102,22 @@ class Spool:
             except (sqlite3.Error, OSError) as error:
                 raise SpoolError(f"spool {self._path}: {error}") from error
 
+    def release(self, drainer: str) -> None:
+        """*drainer* takes no more: another needn't wait until its lease ends. Raises: SpoolError."""
+        with self._lock:
+            if self._db is None or self._pid != os.getpid():
+                return
+            try:
+                self._db.execute("DELETE FROM drainer WHERE owner = ?", (drainer,))
+            except sqlite3.Error as error:
+                raise SpoolError(f"spool {self._path}: {error}") from error
+
     def close(self) -> None:
         """Let go of the file; a later call opens it again."""
         with self._lock:
             if self._db is not None and self._pid == os.getpid():
                 self._db.close()
             self._db = None
-
-    def renewed(self) -> None:
-        """In a forked child: the parent's lock and connection are not ours."""
-        if self._db is not None:
-            _inherited.append(self._db)
-        self._lock = threading.Lock()
-        self._db = None
 
     def _open(self) -> sqlite3.Connection:
         if self._db is not None and self._pid == os.getpid():
@@ -128,6 +137,22 @@ class Spool:
             raise
         self._db, self._pid = db, os.getpid()
         return db
+
+    def hold(self) -> None:
+        """Before a fork: SQLite's own locks must not be taken then, or the child waits for them for ever."""
+        self._held = self._lock.acquire(timeout=FORK_SECONDS)
+
+    def go_on(self) -> None:
+        """After a fork, in the parent."""
+        if self._held:
+            self._lock.release()
+
+    def begin_anew(self) -> None:
+        """After a fork, in the child: the parent's lock and connection are not ours."""
+        if self._db is not None:
+            _inherited.append(self._db)
+        self._lock = threading.Lock()
+        self._db = None
 
     def _append(self, db: sqlite3.Connection, producer: str, seq: int, body: bytes) -> int:
         db.execute("BEGIN IMMEDIATE")
@@ -161,3 +186,19 @@ class Spool:
             (drainer, now + LEASE_SECONDS, now, 2 * LEASE_SECONDS),
         )
         return taken.rowcount > 0
+
+
+_spools: weakref.WeakSet[Spool] = weakref.WeakSet()
+
+
+def _all(step: Callable[[Spool], None]) -> None:
+    for spool in list(_spools):
+        step(spool)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=lambda: _all(Spool.hold),
+        after_in_parent=lambda: _all(Spool.go_on),
+        after_in_child=lambda: _all(Spool.begin_anew),
+    )

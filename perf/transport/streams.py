@@ -9,7 +9,7 @@ increase when it is sent again.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, MutableMapping
+from collections.abc import Callable, Hashable, MutableMapping
 from typing import Generic, TypeVar
 
 import msgspec
@@ -58,12 +58,25 @@ class _Draft(Generic[_K, _V]):
     def put(self, key: _K, value: _V) -> None:
         self._new[key] = value
 
-    def keep(self) -> None:
+    def keep(self) -> list[tuple[_K, _V | None, _V]]:
+        """Every change: its key, the value before and after it."""
+        changes = [(key, self.kept.get(key), new) for key, new in self._new.items()]
         self.kept.update(self._new)
         self._new.clear()
+        return changes
 
     def discard(self) -> None:
         self._new.clear()
+
+    def restore(self, key: _K, before: _V | None, after: _V) -> bool:
+        """Put *before* back in place of *after*; False when something later stands there."""
+        if self.kept.get(key) is not after:
+            return False
+        if before is None:
+            del self.kept[key]
+        else:
+            self.kept[key] = before
+        return True
 
 
 class Streams:
@@ -106,6 +119,11 @@ class Streams:
             return (point.since(old) if isinstance(old, Explicit) else None) or point
         return (point.since(old) if isinstance(old, Exponential) else None) or point
 
+    def newest(self, key: Key) -> float:
+        """Time of the newest point of a running total, in Unix seconds; 0 when none came."""
+        before = self._seen.get(key)
+        return 0.0 if before is None else before.ts
+
     def total(
         self, metric: Metric, labels: Labels, span: tuple[float, float], increase: float, *, now: float
     ) -> list[Sample]:
@@ -144,10 +162,12 @@ class Streams:
         shares = self._shares.get((metric.name, labels)) or {}
         return shares[key].value if key in shares else 0.0
 
-    def keep(self, now: float) -> None:
-        """Make the changes since the last call stand, and now and then forget who fell silent."""
-        self._seen.keep()
-        self._totals.keep()
+    def keep(self, now: float) -> Callable[[], None]:
+        """Make the changes since the last call stand, and now and then forget who fell silent.
+
+        What is returned takes these changes back, also after later ones: the store has failed to keep what they stand for.
+        """
+        seen, totals = self._seen.keep(), self._totals.keep()
         self._shares.keep()
         if now - self._swept > FORGET_AFTER / 6:
             self._swept = now
@@ -155,6 +175,16 @@ class Streams:
             # A total that comes again begins with a zero, later than everything of it that is stored.
             _sweep(self._totals.kept, now)
             self._started = max(self._started, now - FORGET_AFTER)
+
+        def undo() -> None:
+            for key, before, after in seen:
+                self._seen.restore(key, before, after)
+            for key, was, then in totals:
+                if not self._totals.restore(key, was, then) and (total := self._totals.kept.get(key)) is not None:
+                    less = total.value - then.value + (was.value if was is not None else 0.0)
+                    self._totals.kept[key] = _Total(less, total.ts, total.heard)
+
+        return undo
 
     def discard(self) -> None:
         """Take the changes since the last `keep` back."""

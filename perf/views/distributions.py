@@ -13,6 +13,16 @@ from perf.model import Across, Array, Distributions, Histogram, Labels, Metric, 
 from perf.model.distribution import NOTHING, bound
 from perf.ports import Store
 from perf.timerange import checked_step
+from perf.views.counters import increases
+
+STATUS = "http_response_status_code"
+OUTCOME = "outcome"
+"""How a job ended: ``success``, ``failure`` or ``cancelled``."""
+FAILED = (STATUS, "error_type", OUTCOME)
+"""Labels that tell errors from the rest."""
+ERRORS = "function_errors_total"
+COUNTED = frozenset({"function_duration_seconds", "page_load_seconds"})
+"""Metrics whose errors `ERRORS` counts, under the same labels."""
 
 _HOUR, _DAY = 3_600.0, 86_400.0
 _WIDTHS = ((2 * _HOUR, 1.0), (60 * _DAY, 60.0), (math.inf, _HOUR))
@@ -33,13 +43,17 @@ class Heatmap(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Total(msgspec.Struct, frozen=True, kw_only=True):
-    """All observations of a window with these labels: number, sum and extremes in the metric's unit."""
+    """All observations of a window with these labels: number, sum and extremes in the metric's unit.
+
+    *errors* is how many of them failed; None where the metric doesn't tell.
+    """
 
     labels: Labels
     count: int
     total: float
     low: float
     high: float
+    errors: int | None = None
 
     @property
     def mean(self) -> float:
@@ -80,24 +94,59 @@ def distribution(store: Store, selector: Selector, window: Window) -> Histogram:
 
 
 def totals(store: Store, metric: str, window: Window, by: Sequence[str] | None = None) -> list[Total]:
-    """Number, sum and extremes of every series of *metric*, or of every group with the same labels *by*; the largest sum
-    first. The edges of *window* as in `distribution`.
+    """Number, sum, extremes and errors of every series of *metric*, or of every group with the same labels *by*; the largest
+    sum first. The edges of *window* as in `distribution`.
 
     Raises: QueryError when the metric isn't a distribution.
     """
     across = None if by is None else Across.MERGE
-    query = _whole(Selector(metric), window, across=across, by=tuple(by or ()))
-    rows = [
-        Total(
-            labels=found.labels,
-            count=int(found.count.sum()),
-            total=float(found.total.sum()),
-            low=float(found.low.min()),
-            high=float(found.high.max()),
-        )
-        for found in store.distributions(query, shape=False)
-    ]
+    query = _whole(Selector(metric), window, across=across, by=(*(by or ()), *FAILED))
+    groups: dict[Labels, list[tuple[Distributions, bool]]] = {}
+    for found in store.distributions(query, shape=False):
+        key = found.labels if by is None else tuple(pair for pair in found.labels if pair[0] in by)
+        groups.setdefault(key, []).append((found, _failed(found.labels)))
+    failures = _failures(store, metric, window, by)
+    rows = [_total(labels, parts, failures) for labels, parts in groups.items()]
     return sorted(rows, key=lambda row: (-row.total, row.labels))
+
+
+def _total(labels: Labels, parts: list[tuple[Distributions, bool]], failures: dict[Labels, float] | None) -> Total:
+    """*parts* with the same labels, and whether each holds errors, in one; else the *failures* say how many are."""
+    count = sum(int(found.count.sum()) for found, _ in parts)
+    errors = sum(int(found.count.sum()) for found, failed in parts if failed)
+    told = any(name in FAILED for found, _ in parts for name, _ in found.labels)
+    if failures is not None:
+        told, errors = True, min(round(failures.get(labels, 0.0)), count)
+    return Total(
+        labels=labels,
+        count=count,
+        total=sum(float(found.total.sum()) for found, _ in parts),
+        low=min(float(found.low.min()) for found, _ in parts),
+        high=max(float(found.high.max()) for found, _ in parts),
+        errors=errors if told else None,
+    )
+
+
+def _failed(labels: Labels) -> bool:
+    """Whether observations with these labels are errors, in the words of OpenTelemetry and of jobs."""
+    return any(
+        name == "error_type" or (name == STATUS and value.startswith("5")) or (name, value) == (OUTCOME, "failure")
+        for name, value in labels
+    )
+
+
+def _failures(store: Store, metric: str, window: Window, by: Sequence[str] | None) -> dict[Labels, float] | None:
+    """Labels of a row -> errors, of metrics whose errors are counted beside them; else None."""
+    if metric not in COUNTED:
+        return None
+    series = {info.labels for info in store.series() if info.metric.name == metric}
+    found: dict[Labels, float] = {}
+    for labels, errors in increases(store, ERRORS, window):
+        whole = tuple(pair for pair in labels if pair[0] != "error_type")
+        if whole in series:
+            key = whole if by is None else tuple(pair for pair in whole if pair[0] in by)
+            found[key] = found.get(key, 0.0) + errors
+    return found
 
 
 def _whole(selector: Selector, window: Window, *, across: Across | None, by: tuple[str, ...] = ()) -> RangeQuery:

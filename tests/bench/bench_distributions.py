@@ -138,7 +138,7 @@ def opened(path: Path) -> tuple[DuckDBStore, ManualClock]:
 def kept_up(store: DuckDBStore, clock: ManualClock) -> None:
     """Upkeep until nothing is due."""
     marks = None
-    while marks != (marks := (store._upkeep.marks, store._upkeep.hot_rows)):
+    while marks != (marks := (store._upkeep.marks, store._upkeep.new_rows)):
         store.maintain(clock.now())
 
 

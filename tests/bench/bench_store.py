@@ -237,7 +237,7 @@ def size(folder: Path, *, quick: bool) -> None:
         )
         clock.move(slices)
     turns: list[float] = []
-    while store._upkeep.hot_rows:
+    while store._upkeep.new_rows:
         clock.move(20)
         turns.append(timed(lambda: store.maintain(clock.now())))
     total = 10 * each * ticks

@@ -13,7 +13,9 @@ from perf.errors import QueryError, StoreClosed, StoreError
 from perf.model import (
     Across,
     Aggregate,
+    Annotation,
     Change,
+    Exemplar,
     Histogram,
     HistogramSample,
     Kind,
@@ -564,3 +566,103 @@ def test_only_distributions_are_answered_bucket_by_bucket(store: MetricStore) ->
     with pytest.raises(QueryError, match="not sum"):
         store.distributions(RangeQuery(selector=Selector(WAIT.name), window=window, step=10, across=Across.SUM))
     assert store.distributions(RangeQuery(selector=Selector("unknown"), window=window, step=10)) == []
+
+
+# --- batches of other processes, slow calls, deploys and notes ------------------------------------------------------------
+
+
+def slow(ts: float, seconds: float, route: str = "/a", **around: object) -> Exemplar:
+    return msgspec.convert(
+        {"ts": T0 + ts, "metric": WAIT, "labels": (("route", route),), "seconds": seconds, **around}, Exemplar
+    )
+
+
+def test_the_highest_number_of_every_sender_is_kept(store: MetricStore, clock: ManualClock) -> None:
+    assert store.producers() == {}
+    store.append([cpu(0, 1)], [("web-1", 4), ("web-2", 0), ("web-1", 5)])
+    clock.move(1)
+    store.append([], [("web-1", 3)])
+    assert list(store.producers().items()) == [("web-2", 0), ("web-1", 5)]
+
+
+def test_a_batch_that_is_refused_leaves_no_number(store: MetricStore) -> None:
+    with pytest.raises(StoreError):
+        store.append([Sample(T0, WAIT, (), 1.0)], [("web-1", 1)])
+    assert store.producers() == {}
+
+
+def test_a_sender_that_was_silent_for_a_month_is_forgotten(store: MetricStore, clock: ManualClock) -> None:
+    store.append([], [("old", 1)])
+    settle(store, clock, 29 * DAY)
+    store.append([], [("new", 1)])
+    settle(store, clock, DAY)
+    assert store.producers() == {"old": 1, "new": 1}
+    settle(store, clock, 1)
+    assert store.producers() == {"new": 1}
+
+
+def test_slow_calls_come_back_whole_and_the_slowest_first(store: MetricStore) -> None:
+    whole = slow(
+        1.5, 3.0, arguments=("str(3)", "n=int"), parents=("b", "a"), trace="4bf9", release="v7", error="KeyError"
+    )
+    store.append([wait(2, 2, 3, 4), slow(0, 2.0), whole, slow(9, 4.0), slow(0, 9.0, "/b"), cpu(0, 1)])
+    window = Window(T0, T0 + 9)
+    assert store.exemplars(Selector(WAIT.name, ROUTE_A), window, 10) == [whole, slow(0, 2.0)]
+    assert store.exemplars(Selector(WAIT.name), window, 2) == [slow(0, 9.0, "/b"), whole]
+    assert store.exemplars(Selector("unknown"), window, 2) == []
+
+
+def test_slow_calls_of_the_same_length_come_newest_first(store: MetricStore) -> None:
+    store.append([slow(0, 1.0), slow(2, 1.0), slow(1, 1.0)])
+    found = store.exemplars(Selector(WAIT.name), Window(T0, T0 + 9), 10)
+    assert [call.ts - T0 for call in found] == [2, 1, 0]
+
+
+def test_a_slow_call_is_no_sample(store: MetricStore) -> None:
+    store.append([slow(0, 1.0)])
+    (info,) = store.series()
+    assert (info.metric, info.labels, info.last_ts, info.last_value) == (WAIT, ROUTE_A, None, None)
+    assert ask(store, WAIT, 0, 10, aggregate=Aggregate.COUNT) == []
+    assert store.usage().levels[0].rows == 0
+
+
+def test_slow_calls_are_kept_as_long_as_raw_samples(opened: Opener, clock: ManualClock) -> None:
+    store = opened(StoreSettings(seal_every=3600.0, retention=Retention(raw=DAY, minute=2 * DAY, hour=30 * DAY)))
+    store.append([slow(0, 1.0), wait(0, 1.0), slow(DAY, 2.0)])
+    settle(store, clock, 1.5 * DAY)
+    found = store.exemplars(Selector(WAIT.name), Window(T0, T0 + 2 * DAY), 10)
+    assert [call.seconds for call in found] == [2.0]
+
+
+@pytest.mark.parametrize("bad", [slow(0, -1.0), slow(0, float("nan")), slow(0, float("inf")), slow(float("nan"), 1.0)])
+def test_impossible_slow_calls_are_refused_with_their_batch(store: MetricStore, bad: Exemplar) -> None:
+    with pytest.raises(StoreError, match="not a usable sample"):
+        store.append([cpu(0, 1), bad])
+    assert store.series() == []
+
+
+@pytest.mark.parametrize("limit", [0, 10_001])
+def test_slow_calls_refuse_a_limit_out_of_range(store: MetricStore, limit: int) -> None:
+    with pytest.raises(QueryError, match="1 to 10,000 slow calls"):
+        store.exemplars(Selector(WAIT.name), Window(T0, T0 + 9), limit)
+
+
+def test_text_that_is_no_text_does_not_cost_the_batch(store: MetricStore) -> None:
+    store.append([cpu(0, 1), slow(0, 1.0, arguments=("\ud800",), error="\udcff")])
+    assert len(store.exemplars(Selector(WAIT.name), Window(T0, T0 + 9), 1)) == 1
+
+
+def test_annotations_come_in_order_of_time(store: MetricStore) -> None:
+    deploy = Annotation(ts=T0 + 5, kind="deploy", title="v7", service="shop", text="by Ann")
+    note = Annotation(ts=T0 + 1.25, kind="note", title="load test")
+    for annotation in (deploy, note, Annotation(ts=T0 + 9, kind="note", title="later")):
+        store.annotate(annotation)
+    assert store.annotations(Window(T0, T0 + 9)) == [note, deploy]
+
+
+def test_annotations_are_kept_as_long_as_hours(opened: Opener, clock: ManualClock) -> None:
+    store = opened(StoreSettings(retention=Retention(raw=DAY, minute=2 * DAY, hour=10 * DAY)))
+    for ts in (0.0, 8 * DAY):
+        store.annotate(Annotation(ts=T0 + ts, kind="note", title=str(ts)))
+    settle(store, clock, 12 * DAY)
+    assert [noted.ts - T0 for noted in store.annotations(Window(T0, T0 + 20 * DAY))] == [8 * DAY]

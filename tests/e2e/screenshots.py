@@ -20,8 +20,10 @@ from zoneinfo import ZoneInfo
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from dashboard.state import COMPARE
+from examples.demo.history import AHEAD, fill
+from examples.demo.machine import Machine
+from examples.demo.story import Story
 from perf.clock import SystemClock
-from tests.e2e.history import fill
 from tests.services import CHROMIUM_ARGUMENTS, ROOT, chromium, site
 
 SIZE = {"width": 1440, "height": 1100}
@@ -49,7 +51,7 @@ Wanted: TypeAlias = tuple[str, str, tuple[str, ...]]
 _SETTLED = """() => {
   const panels = [...document.querySelectorAll('[data-perf-state]')];
   const charts = [...document.querySelectorAll('.perf-chart')];
-  return panels.length > 0 && panels.every((one) => one.dataset.perfState !== 'loading')
+  return !document.querySelector('#perf-first') && panels.length > 0 && panels.every((one) => one.dataset.perfState !== 'loading')
     && charts.every((one) => 'perfDrawn' in one.dataset || one.dataset.perfState === 'empty')
     && !document.querySelector('[data-testid="stSkeleton"]')
     && !document.querySelector('[data-stale="true"]')
@@ -128,7 +130,7 @@ def main() -> None:
     clock = SystemClock()
     with _store_folder() as store, sync_playwright() as playwright:
         zone, offset = afternoon(clock.now())
-        fill(store / "perf.duckdb", clock.now(), clock, offset=offset)
+        fill(store / "perf.duckdb", Story(clock.now(), offset=offset, ahead=AHEAD), Machine())
         browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGUMENTS)
         with site(store, port=None, **QUIET) as shown:
             _pages(
@@ -142,11 +144,12 @@ def main() -> None:
                     ("trends", f"trends?{_view('3h')}", THEMES),
                     ("trends-week", f"trends?{_view('7d')}", ("light",)),
                     ("functions", f"functions?{_view('3h')}&where=GET+%2Fsearch", THEMES),
+                    ("queries", f"functions?{_view('3h')}&kind=Queries", ("light",)),
                 ),
             )
         with site(store) as shown:  # What is read, and what it costs, is there to see only while it is read.
             CALM.wait(25.0)  # Two readings after the start, which takes a core.
-            _pages(browser, (shown.url, zone), folder, (("settings", "settings", THEMES),))
+            _pages(browser, (shown.url, zone), folder, (("settings", "settings", THEMES), ("machine", "", ("light",))))
         browser.close()
 
 

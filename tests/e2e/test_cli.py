@@ -86,11 +86,12 @@ def test_health_shows_every_probe(place: Place) -> None:
     lines = done.stdout.splitlines()
     assert done.returncode == 0
     assert lines[0].split() == ["probe", "status", "seconds", "message"]
-    assert [line.split()[:2] for line in lines[2:6]] == [
+    assert [line.split()[:2] for line in lines[2:7]] == [
         ["store", "healthy"],
         ["resources", "healthy"],
         ["disk", "healthy"],
         ["loops", "healthy"],
+        ["heartbeat", "healthy"],
     ]
     assert lines[-1] == "healthy: All probes are healthy."
 
@@ -101,7 +102,7 @@ def test_health_as_json_is_the_answer_of_the_endpoint(place: Place) -> None:
     assert (done.returncode, body["status"], sorted(body["checks"])) == (
         0,
         "healthy",
-        ["disk", "loops", "resources", "store"],
+        ["disk", "heartbeat", "loops", "resources", "store"],
     )
 
 
@@ -117,7 +118,9 @@ def test_health_exit_codes_tell_the_status(tmp_path: Path, limits: str, code: in
     with found.serving():
         done = eventually(lambda: (got := found.perf("health")).returncode == code and got, seconds=30)
     assert done
-    assert done.stdout.splitlines()[-1].startswith(f"{status}: resources: memory was ")
+    last = done.stdout.splitlines()[-1]
+    assert last.startswith(f"{status}: resources: ")
+    assert "memory was " in last
 
 
 def test_sql_through_the_owner(place: Place) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import os
 import random
 import subprocess
@@ -16,12 +17,29 @@ import pytest
 
 from perf.clock import ManualClock, SystemClock
 from perf.errors import QueryError, StoreError, StoreFull, StoreLocked
-from perf.model import Aggregate, Change, Metric, RangeQuery, RowsQuery, Sample, Selector, Window
+from perf.model import (
+    Aggregate,
+    Change,
+    Exemplar,
+    Histogram,
+    HistogramSample,
+    Kind,
+    Metric,
+    RangeQuery,
+    RowsQuery,
+    Sample,
+    Selector,
+    Window,
+)
 from perf.settings import StoreSettings
 from perf.store.duckdb import DuckDBStore
+from perf.transport.client import Endpoint
+from perf.transport.encode import requests
+from tests.services import answers, environment, eventually, free_port, program
 
 T0 = 1_700_006_400.0
 M = Metric("m")
+WAIT = Metric("wait_seconds", Kind.HISTOGRAM, "s")
 CHILD = Path(__file__).parent / "store_child.py"
 BATCH = 100
 
@@ -71,7 +89,46 @@ def test_kill_9_loses_no_acknowledged_batch_and_doubles_none(tmp_path: Path, roo
         assert set(found.values()) == {BATCH}
         assert set(acknowledged) <= set(found)
         assert len(set(found) - set(acknowledged)) <= 20
+        wide = store.sql("SELECT low::INTEGER, n FROM (FROM hist UNION ALL FROM hot_hist)").rows
+        slow = store.sql("SELECT seconds::INTEGER FROM perf.exemplars").rows
+        assert sorted(wide) == [(told, BATCH) for told in sorted(found)]
+        assert sorted(slow) == [(told,) for told in sorted(found)]
+        assert store.producers() == {"child": max(found)}
         assert store.usage().problems == ()
+    finally:
+        store.close()
+
+
+def test_a_batch_whose_answer_died_with_the_owner_is_stored_once(tmp_path: Path) -> None:
+    """SIGKILL between commit and answer: the sender can't know, sends again, and must not count twice."""
+    path, port = tmp_path / "perf.duckdb", free_port()
+    endpoint = Endpoint(f"http://127.0.0.1:{port}")
+    now = SystemClock().now()
+    (request,) = requests(
+        [
+            Sample(now, Metric("jobs_total", Kind.COUNTER, "1"), (), 5.0),
+            HistogramSample(now, WAIT, (), Histogram.of([1.0, 2.0])),
+            Exemplar(ts=now, metric=WAIT, labels=(), seconds=2.0),
+        ],
+        {},
+        now - 1.0,
+    )
+    body = gzip.compress(request.SerializeToString())
+    for fate, taken in (("dies", False), ("dies", True), ("lives", True)):
+        command = [sys.executable, "-m", "tests.integration.dying_owner", str(path), str(port), fate]
+        with program(command, env=environment(), log=tmp_path / "owner.log"):
+            eventually(lambda: answers(f"http://127.0.0.1:{port}/health/live"), seconds=60.0)
+            answer = endpoint.post(body, "web-1", 7)
+            endpoint.close()
+            assert (answer.retry, answer.reason == "") == (not taken, taken), answer
+    store = opened(path, ManualClock(now))
+    try:
+        window = Window(now - 60, now + 60)
+        (waits,) = store.distributions(RangeQuery(selector=Selector(WAIT.name), window=window, step=120))
+        jobs = store.rows(RowsQuery(window=window, selectors=(Selector("jobs_total"),)))
+        assert (int(waits.count.sum()), jobs.values.max()) == (2, 5.0)
+        assert len(store.exemplars(Selector(WAIT.name), window, 10)) == 1
+        assert store.producers() == {"web-1": 7}
     finally:
         store.close()
 
@@ -154,6 +211,9 @@ from perf.errors import StoreError
 from perf.model import Metric, Sample
 from perf.settings import StoreSettings
 from perf.store.duckdb import DuckDBStore
+from perf.transport.client import Endpoint
+from perf.transport.encode import requests
+from tests.services import answers, environment, eventually, free_port, program
 store = DuckDBStore(StoreSettings(path={str(path)!r}), SystemClock())
 store.append([Sample({T0}, Metric("m"), (), 1.0)])
 if os.fork() == 0:

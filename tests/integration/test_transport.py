@@ -29,6 +29,7 @@ from perf.model import (
 )
 from perf.settings import StoreSettings
 from perf.store.duckdb import DuckDBStore
+from perf.transport.client import Endpoint
 from perf.transport.sender import Sender
 from perf.transport.spool import Spool
 from tests.integration.otlp_program import DURATIONS, ROUNDS
@@ -63,27 +64,31 @@ class Stored:
     """What lies in the file once its owner has gone."""
 
     def __init__(self, folder: Path, since: float) -> None:
-        self._store = DuckDBStore(StoreSettings(path=str(folder / "perf.duckdb")), SystemClock())
-        self._window = Window(since - 60.0, SystemClock().now() + 60.0)
+        self.store = DuckDBStore(StoreSettings(path=str(folder / "perf.duckdb")), SystemClock())
+        self.window = Window(since - 60.0, SystemClock().now() + 60.0)
 
     def numbers(self, name: str) -> tuple[Labels, list[float]]:
         """Labels and values of the one series of *name*."""
-        rows = self._store.rows(
-            RowsQuery(window=self._window, selectors=(Selector(name),), descending=False, limit=10_000)
+        rows = self.store.rows(
+            RowsQuery(window=self.window, selectors=(Selector(name),), descending=False, limit=10_000)
         )
         ((_, info),) = rows.series.items()
         return info.labels, rows.values.tolist()
 
-    def histogram(self, name: str) -> tuple[Labels, int, float, dict[int, int]]:
-        """Labels, number, sum and buckets of the one series of *name*."""
-        query = RangeQuery(selector=Selector(name), window=self._window, step=self._window.seconds)
-        (found,) = self._store.distributions(query)
+    def histogram(self, name: str, labels: Labels = ()) -> tuple[Labels, int, float, dict[int, int]]:
+        """Labels, number, sum and buckets of the one series of *name* with *labels*."""
+        query = RangeQuery(selector=Selector(name, labels), window=self.window, step=self.window.seconds)
+        (found,) = self.store.distributions(query)
         counts = enumerate(found.buckets.sum(axis=0).tolist(), found.first)
         buckets = {index: n for index, n in counts if n}
         return found.labels, int(found.count.sum()), float(found.total.sum()), buckets
 
+    def producers(self) -> dict[str, int]:
+        """Who sent batches, and the highest number of each."""
+        return self.store.producers()
+
     def close(self) -> None:
-        self._store.close()
+        self.store.close()
 
 
 @contextmanager
@@ -125,7 +130,7 @@ class Recording:
     def __init__(self) -> None:
         self.events = 0
 
-    def drain(self, ts: float) -> list[Measurement]:
+    def drain(self, ts: float, *, last: bool = False) -> list[Measurement]:
         self.events += 10
         histogram = Histogram.of([0.001 * n for n in range(1, 11)])
         return [Sample(ts, EVENTS, (), float(self.events)), HistogramSample(ts, WORK, (), histogram)]
@@ -135,7 +140,7 @@ def test_nothing_is_lost_or_doubled_while_the_owner_is_away(tmp_path: Path) -> N
     since, port, clock = SystemClock().now(), free_port(), SystemClock()
     recordings, spool = [Recording(), Recording()], Spool(tmp_path / "spool.db", clock)
     senders = [
-        Sender(each, f"http://127.0.0.1:{port}", Spool(tmp_path / "spool.db", clock), clock, service="shop")
+        Sender(each, Endpoint(f"http://127.0.0.1:{port}"), Spool(tmp_path / "spool.db", clock), clock, service="shop")
         for each in recordings
     ]
 
@@ -165,6 +170,32 @@ def test_nothing_is_lost_or_doubled_while_the_owner_is_away(tmp_path: Path) -> N
         # A counter that begins anew after the owner's end: each part from its own zero.
         increases = [now - then if now >= then else now for then, now in pairwise(values)]
         assert sum(increases) == events
+
+
+PROGRAM = """
+from perf.monitoring import start_performance_monitoring, track_performance
+start_performance_monitoring("shop")
+@track_performance("slow")
+def slow(text):
+    return text
+slow("abc")
+"""
+
+
+def test_short_programs_leave_their_slow_calls_and_their_releases(tmp_path: Path) -> None:
+    since = SystemClock().now()
+    with owner(tmp_path, free_port()) as url:
+        for release in ("1.0", "1.0", "1.1"):
+            env = environment(PERF_SEND__URL=url, PERF_RELEASE=release)
+            subprocess.run([sys.executable, "-c", PROGRAM], cwd=tmp_path, env=env, check=True, timeout=60)
+    with stored(tmp_path, since) as found:
+        calls = found.store.exemplars(Selector("function_duration_seconds"), found.window, 10)
+        assert sorted((call.release, call.arguments) for call in calls) == [
+            ("1.0", ("str(3)",)), ("1.0", ("str(3)",)), ("1.1", ("str(3)",)),
+        ]  # fmt: skip
+        assert {dict(call.labels)["service"] for call in calls} == {"shop"}
+        deploys = [each for each in found.store.annotations(found.window) if each.service == "shop"]
+        assert [each.title for each in deploys] == ["1.0", "1.1"]
 
 
 def test_both_addresses_take_json(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perf.model import Histogram, HistogramSample, Kind, Metric, Sample
-from perf.model.distribution import BASE, ERROR, NOTHING, SMALLEST, bound, bucket_of, merge, middle, storable
+from perf.model.distribution import BASE, ERROR, NOTHING, SMALLEST, bound, bucket_of, merge, middle
+from perf.model.measurement import storable
 
 observations = st.lists(st.one_of(st.just(0.0), st.floats(0, 1e6), st.floats(1e-12, 1e-6)), max_size=60)
 SHAPES: dict[str, Callable[[random.Random], float]] = {

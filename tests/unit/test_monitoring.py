@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import re
+import socket
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from time import perf_counter
 
 import pytest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 import perf
 from perf import default, monitoring
 from perf.clock import ManualClock, SystemClock
+from perf.errors import SettingsError
 from perf.model import HistogramSample, Metric, Sample
 from perf.monitoring import (
     DatabaseOperationMixin,
@@ -33,7 +40,9 @@ from perf.record import Recorder
 from perf.record import recorder as recorders
 from perf.runtime import Runtime
 from perf.settings import HostSettings, ProcessSettings, Settings, SourceSettings, StoreSettings
-from tests.services import eventually
+from perf.transport.spool import Spool
+from tests.services import environment, eventually, free_port
+from tests.unit.transport.collector import Collector
 
 QUIET = SourceSettings(host=HostSettings(enabled=False), process=ProcessSettings(enabled=False))
 
@@ -96,12 +105,15 @@ def test_the_names_work_as_promised(monitor: PerformanceMonitor) -> None:
     assert summary["custom_metrics"] == {"user_login": 1.0}
 
 
-def test_starting_stopping_and_recording_can_be_awaited_or_not(
-    monitor: PerformanceMonitor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+@pytest.fixture
+def alone(monitor: PerformanceMonitor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A process whose owner is away: nobody listens where it sends."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PERF_ENVIRONMENT", "testing")
-    monkeypatch.setenv("PERF_SOURCES__HOST__ENABLED", "false")
+    monkeypatch.setenv("PERF_SEND__URL", f"http://127.0.0.1:{free_port()}")
+    return tmp_path
+
+
+def test_starting_stopping_and_recording_can_be_awaited_or_not(monitor: PerformanceMonitor, alone: Path) -> None:
     metric = PerformanceMetric(metric_type=PerformanceMetricType.CPU_USAGE, value=75.5)
 
     async def main() -> None:
@@ -110,43 +122,113 @@ def test_starting_stopping_and_recording_can_be_awaited_or_not(
         await monitor.stop_monitoring()
 
     asyncio.run(main())
-    assert default.running() is None
+    assert default.sender() is None
     monitor.start_monitoring()
-    assert default.running() is not None
+    assert default.sender() is not None
     monitor.record_metric(metric)
     monitor.stop_monitoring()
-    assert default.running() is None
+    assert default.sender() is None
     assert start_performance_monitoring() is monitor
     monitor.stop_monitoring()
+
+
+def test_a_program_sends_and_never_opens_the_store(monitor: PerformanceMonitor, alone: Path) -> None:
+    monitor.start_monitoring("shop")
+    sender = default.sender()
+    monitor.start_monitoring("other")
+    assert default.sender() is sender
+    log_processing_step("step", duration_ms=1.0)
+    monitor.stop_monitoring()
+    assert sorted(file.name for file in (alone / "data").iterdir()) == ["perf.spool"]
+    with closing(Spool(alone / "data" / "perf.spool", SystemClock())) as spool:
+        batch = spool.oldest("test")
+    assert batch is not None
+    (block,) = ExportMetricsServiceRequest.FromString(gzip.decompress(batch.body)).resource_metrics
+    told = {pair.key: pair.value.string_value for pair in block.resource.attributes}
+    assert told["service.name"] == "shop"
+
+
+def test_what_is_switched_off_or_wrong_does_not_send(
+    monitor: PerformanceMonitor, alone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PERF_SEND__ENABLED", "false")
+    monitor.start_monitoring()
+    assert default.sender() is None
+    monkeypatch.setenv("PERF_SEND__ENABLED", "true")
+    monkeypatch.setenv("PERF_SEND__URL", "file:///etc/passwd")
+    with pytest.raises(SettingsError, match="send: not an http address"):
+        monitor.start_monitoring()
+
+
+def test_a_process_that_becomes_an_owner_sends_no_more(monitor: PerformanceMonitor, alone: Path) -> None:
+    monitor.start_monitoring()
+    made = Runtime(Settings(store=StoreSettings(backend="memory"), sources=QUIET), SystemClock())
+    default.install(made)
+    try:
+        assert default.sender() is None
+        monitor.start_monitoring()
+        assert default.sender() is None
+    finally:
+        default.install(None)
+
+
+@pytest.mark.parametrize("start", ["fork", "spawn", "os.fork", "atexit"])
+def test_a_short_program_and_its_children_deliver_everything(tmp_path: Path, root: Path, start: str) -> None:
+    collector = Collector()
+    code = (
+        "import os, sys\n"
+        "from perf.monitoring import get_performance_monitor, log_processing_step, start_performance_monitoring\n"
+        "def work(n):\n"
+        "    start_performance_monitoring('short')\n"
+        "    log_processing_step('step', duration_ms=1.0, items_processed=n)\n"
+        "if __name__ == '__main__':\n"
+        "    work(1)\n"
+        "    how = sys.argv[1]\n"
+        "    if how == 'os.fork':\n"
+        "        child = os.fork()\n"
+        "        work(20)\n"
+        "        if child: os.waitpid(child, 0)\n"
+        "    elif how != 'atexit':\n"
+        "        import multiprocessing\n"
+        "        child = multiprocessing.get_context(how).Process(target=work, args=(20,))\n"
+        "        child.start(); child.join()\n"
+    )
+    program = tmp_path / "short.py"
+    program.write_text(code, encoding="utf-8")
+    env = environment(PERF_SEND__URL=collector.url)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", str(program), start],
+        cwd=tmp_path, env=env, check=False, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    collector.close()
+    assert (done.returncode, done.stderr) == (0, "")
+    expected = {"atexit": [1.0], "os.fork": [20.0, 21.0]}.get(start, [1.0, 20.0])
+    by_producer = Counter[str]()
+    for producer, name, value in collector.sums:
+        by_producer[producer] += value if name == "processing_items_total" else 0
+    assert sorted(by_producer.values()) == expected
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_program_ends_soon_although_its_receiver_hangs(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        code = (
+            "from perf.monitoring import log_processing_step, start_performance_monitoring\n"
+            "start_performance_monitoring('short')\n"
+            "log_processing_step('step', duration_ms=1.0)\n"
+        )
+        env = environment(PERF_SEND__URL=f"http://127.0.0.1:{silent.getsockname()[1]}")
+        began = perf_counter()
+        subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, check=True, timeout=60)
+        assert perf_counter() - began < 15.0
+    with closing(Spool(tmp_path / "data" / "perf.spool", SystemClock())) as spool:
+        assert spool.waiting() == 1
 
 
 def test_stopping_leaves_a_runtime_of_others_alone(monitor: PerformanceMonitor, runtime: Runtime) -> None:
     monitor.start_monitoring()
     monitor.stop_monitoring()
     assert default.running() is runtime
-
-
-def test_another_owner_of_the_store_is_no_reason_to_fail(
-    monitor: PerformanceMonitor,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PERF_STORE__PATH", str(tmp_path / "perf.duckdb"))
-    code = (
-        "import sys\nfrom perf.clock import SystemClock\nfrom perf.runtime import open_store\n"
-        "from perf.settings import StoreSettings\n"
-        "store = open_store(StoreSettings(path=sys.argv[1]), SystemClock())\nprint('open', flush=True)\ninput()"
-    )
-    command = [sys.executable, "-c", code, str(tmp_path / "perf.duckdb")]
-    root = Path(perf.__file__).parents[1]
-    with subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as owner:
-        assert owner.stdout is not None
-        assert owner.stdout.readline() == "open\n"
-        monitor.start_monitoring()
-        assert "recording in memory only" in caplog.text
-        owner.communicate("\n")
 
 
 def test_a_metric_by_hand_keeps_its_time_and_tags(monitor: PerformanceMonitor) -> None:
@@ -238,7 +320,7 @@ def test_the_owner_answers_from_its_store(monitor: PerformanceMonitor, runtime: 
 def test_the_runtime_stores_what_is_recorded_and_what_it_costs(monitor: PerformanceMonitor, runtime: Runtime) -> None:
     appended: list[object] = []
     append = runtime.store.append
-    runtime.store.append = lambda samples: (appended.extend(samples), append(samples))[1]  # type: ignore[method-assign]
+    runtime.store.append = lambda samples, batches=(): (appended.extend(samples), append(samples, batches))[1]  # type: ignore[method-assign]
     runtime.start()
     eventually(lambda: [s for s in appended if s.metric.name == "perf_record_call_seconds"])
     log_processing_step("step", duration_ms=500.0)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from time import perf_counter
 
 import pytest
+from msgspec import structs
 
 from perf import ownerfile
 from perf.clock import ManualClock, SystemClock
@@ -16,7 +18,7 @@ from perf.errors import StoreClosed, StoreLocked
 from perf.model import Metric, RowsQuery, Sample, Status, Threshold, Window
 from perf.ownerfile import Owner
 from perf.runtime import Runtime, open_store, scheduled_sources
-from perf.settings import HostSettings, ProcessSettings, Settings, SourceSettings, StoreSettings
+from perf.settings import HostSettings, ProcessSettings, RecordSettings, Settings, SourceSettings, StoreSettings
 from tests.services import eventually
 
 DEPTH = Metric("queue_depth", unit="1")
@@ -55,6 +57,20 @@ def test_starting_runs_every_loop_and_leaves_the_note(runtime: Runtime) -> None:
     note = ownerfile.read(runtime.settings.store.path)
     assert note is not None
     assert (note.url, note.token, note.started) == ("http://127.0.0.1:1", runtime.token, NOW)
+
+
+def test_the_own_release_is_noted_as_a_deploy(tmp_path: Path, clock: ManualClock) -> None:
+    for release in ("1.0", "1.0", "1.1"):
+        runtime = Runtime(
+            structs.replace(quiet(tmp_path / "perf.duckdb"), record=RecordSettings(release=release)), clock
+        )
+        runtime.start()
+        eventually(lambda opened=runtime: opened.store.annotations(Window(NOW - 10, NOW + 1e6)))
+        clock.move(600.0)
+        runtime.stop()
+    with closing(open_store(quiet(tmp_path / "perf.duckdb").store, clock)) as store:
+        noted = store.annotations(Window(NOW - 10, NOW + 1e6))
+    assert [(each.kind, each.title, each.service) for each in noted] == [("deploy", "1.0", ""), ("deploy", "1.1", "")]
 
 
 def test_stopping_writes_what_is_queued_and_closes(tmp_path: Path, clock: ManualClock) -> None:

@@ -212,3 +212,23 @@ def test_an_environment_changes_defaults_only() -> None:
     assert (production.logs.level, production.logs.format) == ("DEBUG", "json")
     assert load(environ={"PERF_ENVIRONMENT": "testing"}).store.backend == "memory"
     assert load(environ={"PERF_ENVIRONMENT": "development"}) == Settings()
+
+
+def test_variables_of_opentelemetry_and_release_are_defaults_that_ours_override(tmp_path: Path) -> None:
+    others = {
+        "OTEL_SERVICE_NAME": "shop",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318",
+        "OTEL_EXPORTER_OTLP_HEADERS": "api-key=secret",
+        "PERF_RELEASE": "1.2",
+    }
+    read = load(environ=others)
+    assert (read.send.service, read.send.url, read.send.headers) == ("shop", "http://collector:4318", "api-key=secret")
+    assert read.record.release == "1.2"
+    assert "secret" not in {one.key: value for one, value in in_force(read)}["send.headers"]
+    named = load(toml(tmp_path, "[send]\nservice = 'file'"), {**others, "PERF_SEND__URL": "http://here"})
+    assert (named.send.service, named.send.url) == ("file", "http://here")
+
+
+def test_an_address_for_grpc_is_not_ours() -> None:
+    read = load(environ={"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"})
+    assert read == Settings()

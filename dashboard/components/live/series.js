@@ -121,17 +121,25 @@ export function polygon(stretches, floor) {
 }
 
 /**
- * Each series on top of those before it, at the times that any of them knows.
+ * Each series on top of those before it, at the times that any of them knows. Where others have numbers and this one has none,
+ * there was nothing of it: its edge comes down beside its numbers, and isn't drawn further away.
  * @param {Drawn[]} all
  * @returns {Drawn[]} *v* is the upper edge, *floor* the lower edge by time
  */
 export function stacked(all) {
+  const t = [...new Set(all.flatMap((one) => one.t))].sort((one, other) => one - other);
+  const spacing = Math.min(...all.map((one) => one.spacing));
   const height = new Map();
   return all.map((one) => {
-    const floor = new Map(one.t.map((t) => [t, height.get(t) ?? 0]));
-    const v = one.v.map((value, at) => (value === null ? null : value + floor.get(one.t[at])));
-    one.t.forEach((t, at) => v[at] !== null && height.set(t, v[at]));
-    return { ...one, v, floor };
+    const own = new Map(one.t.map((at, index) => [at, one.v[index]]));
+    const beside = (at) => own.has(t[at - 1]) || own.has(t[at + 1]);
+    const floor = new Map(t.map((at) => [at, height.get(at) ?? 0]));
+    const v = t.map((time, at) => {
+      if (!own.has(time)) return beside(at) ? floor.get(time) : null;
+      return own.get(time) === null ? null : own.get(time) + floor.get(time);
+    });
+    t.forEach((at, index) => v[index] !== null && height.set(at, v[index]));
+    return { ...one, t, v, low: v, high: v, spacing, floor };
   });
 }
 

@@ -72,7 +72,7 @@ class Tile(msgspec.Struct, frozen=True, kw_only=True):
     limits in that unit; with *below* a smaller value is worse. *reduce* makes one number of the window. *delta* says how the
     change of the mean is written: ``relative`` in percent, ``points`` for values that are percentages, ``absolute`` in the
     unit, None not at all; it is coloured only when *worse* says which way is worse and the change is beyond two standard
-    deviations of the compared range.
+    deviations of the compared range. *quiet*: no news is zero, as for errors, which are counted only when there are some.
     """
 
     query: str
@@ -85,3 +85,4 @@ class Tile(msgspec.Struct, frozen=True, kw_only=True):
     reduce: Literal["last", "mean", "max", "sum"] = "last"
     delta: Literal["relative", "points", "absolute"] | None = "relative"
     worse: Literal["up", "down"] | None = "up"
+    quiet: bool = False

@@ -65,9 +65,11 @@ export class TilesPanel {
   }
 
   #card(parts, tile, track, compared) {
-    const said = stateOf([track], this.spec.view.zone);
     const now = reduced(track, tile.reduce);
-    const value = said.late && tile.reduce === "last" ? null : now.value;
+    const heard = stateOf([track], this.spec.view.zone);
+    const silent = heard.state === "empty" || heard.late;
+    const said = tile.quiet && silent ? { state: "ready", text: "", detail: "" } : heard;
+    const value = silent && tile.quiet ? 0 : heard.late && tile.reduce === "last" ? null : now.value;
     const judged = value !== null && tile.reduce === "last" ? settled(now.series) : value;
     const level = said.state === "loading" ? "ok" : levelOf(said.state === "ready" ? judged : null, tile);
     const status = STATUS[level];

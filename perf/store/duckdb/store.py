@@ -14,28 +14,34 @@ import numpy as np
 
 from perf.errors import StoreClosed, StoreError, StoreFull, StoreLocked
 from perf.model import (
+    Annotation,
+    Batch,
     Change,
     Distributions,
+    Exemplar,
     Kind,
     Measurement,
     Metric,
     RangeQuery,
     Rows,
     RowsQuery,
+    Selector,
     Series,
     SeriesInfo,
     SqlResult,
     StoreUsage,
+    Window,
 )
 from perf.ports import Clock
 from perf.settings import StoreSettings
 from perf.sqlfiles import sql
 from perf.store.catalog import Entry, SeriesCatalog
-from perf.store.duckdb import append, console, files, read, rows, schema, usage
+from perf.store.duckdb import append, console, exemplars, files, notes, read, rows, schema, usage
 from perf.store.duckdb.connection import Cursor, Database, Invalidated, is_corruption, run
 from perf.store.duckdb.overrides import DuckDBOverrides
 from perf.store.duckdb.upkeep import DuckDBUpkeep
-from perf.store.levels import MICRO
+from perf.store.levels import MICRO, micros
+from perf.store.producers import Producers, highest
 from perf.store.retention import SteadyTime
 from perf.store.tail import Tail
 
@@ -46,7 +52,7 @@ _fork_guard = threading.Lock()
 
 
 class DuckDBStore:
-    """A `perf.ports.MetricStore` in one file. `append`, `maintain`, `override` and `close` belong to one thread."""
+    """A `perf.ports.MetricStore` in one file. `append`, `maintain`, `override`, `annotate` and `close` belong to one thread."""
 
     def __init__(self, settings: StoreSettings, clock: Clock, *, tail: bool = True) -> None:
         """Open *settings.path*, or make it. A corrupt file is set aside, never deleted, and a fresh one begun.
@@ -76,30 +82,30 @@ class DuckDBStore:
         self._open = True
         _guard_forks(self)
 
-    def append(self, samples: Sequence[Measurement]) -> None:
-        """Commit *samples*. Raises: StoreFull (try the same list again: it is stored once), StoreError."""
-        self._check()
-        if not samples:
+    def append(self, samples: Sequence[Measurement], batches: Sequence[Batch] = ()) -> None:
+        """Commit *samples* and the numbers of their *batches*.
+
+        Raises: StoreFull (try the same list again: it is stored once), StoreError.
+        """
+        if not samples and not batches:
             return
-        if self._database.invalid:
-            self._recover()
+        self._sound()
         if self._take_landed(samples):
             return
-        before = self._upkeep.hot_rows
-        batch = self._catalog.batch(samples)
+        before = self._upkeep.new_rows
         try:
-            append.append(self._database, batch, self._upkeep.marks)
+            self._commit(samples, batches)
         except Invalidated:
-            self._doubt = (samples, before)
+            # Numbers of batches alone can be written again.
+            self._doubt = (samples, before) if samples else None
             self._recover()
-            if self._take_landed(samples):
-                return
-            batch = self._catalog.batch(samples)
-            append.append(self._database, batch, self._upkeep.marks)
-        self._upkeep.hot_rows += len(samples)
-        self._catalog.commit(batch)
-        if self._tail is not None:
-            self._tail.add(batch)
+            if not self._take_landed(samples):
+                self._commit(samples, batches)
+
+    def producers(self) -> dict[str, int]:
+        """Producer -> highest sequence number stored; who was silent for longest first."""
+        self._check()
+        return self._producers.highest()
 
     def series(self) -> list[SeriesInfo]:
         """Every known series, by id; from memory."""
@@ -121,6 +127,11 @@ class DuckDBStore:
         self._check()
         return rows.rows(self._database, self._catalog, query)
 
+    def exemplars(self, selector: Selector, window: Window, limit: int) -> list[Exemplar]:
+        """The slowest calls first. Raises: QueryError, StoreError when it takes longer than 10 s."""
+        self._check()
+        return exemplars.exemplars(self._database, self._catalog, selector, window, limit)
+
     def sql(self, text: str, *, max_rows: int = 10_000, seconds: float = 10.0) -> SqlResult:
         """Run one statement that reads; the documented tables are the views of schema ``perf``.
 
@@ -131,11 +142,10 @@ class DuckDBStore:
 
     def maintain(self, now: float) -> None:
         """Do the upkeep due at *now* for at most about half a second. Raises: StoreFull, StoreError."""
-        self._check()
-        if self._database.invalid:
-            self._recover()
+        self._sound()
         try:
             self._upkeep.turn(now)
+            self._forget(self._producers.silent(micros(self._steady.settle(now))))
         except Invalidated:
             self._recover()
 
@@ -147,9 +157,7 @@ class DuckDBStore:
 
     def override(self, change: Change) -> None:
         """Record *change*. Raises: StoreFull, StoreError."""
-        self._check()
-        if self._database.invalid:
-            self._recover()
+        self._sound()
         self._overrides.record(change)
 
     def overrides(self) -> dict[str, str]:
@@ -161,6 +169,16 @@ class DuckDBStore:
         """The newest changes first."""
         self._check()
         return self._overrides.changes(limit)
+
+    def annotate(self, annotation: Annotation) -> None:
+        """Keep *annotation*. Raises: StoreFull, StoreError."""
+        self._sound()
+        notes.add(self._database, annotation)
+
+    def annotations(self, window: Window) -> list[Annotation]:
+        """Deploys and notes, the oldest first."""
+        self._check()
+        return notes.between(self._database, window)
 
     def close(self) -> None:
         """Checkpoint and let go of the file; a second call does nothing."""
@@ -184,6 +202,27 @@ class DuckDBStore:
         if not self._open:
             raise StoreClosed(f"{self._path}: the store is closed")
         self._database.check_process()
+
+    def _sound(self) -> None:
+        """Before a write: reopen an instance that DuckDB gave up."""
+        self._check()
+        if self._database.invalid:
+            self._recover()
+
+    def _commit(self, samples: Sequence[Measurement], batches: Sequence[Batch]) -> None:
+        columns, now = self._catalog.columns(samples), micros(self._clock.now())
+        append.append(self._database, columns, self._upkeep.marks, highest(batches), now)
+        self._upkeep.new_rows += len(samples)
+        self._catalog.commit(columns)
+        self._producers.note(batches, now)
+        if self._tail is not None:
+            self._tail.add(columns)
+
+    def _forget(self, silent: list[str]) -> None:
+        if silent:
+            with self._database.transaction() as writer:
+                run(writer, sql(_PACKAGE, "producers_drop"), {"producers": silent})
+            self._producers.forget(silent)
 
     def _take_landed(self, samples: Sequence[Measurement]) -> bool:
         """Whether *samples*, whose commit ended in doubt, turned out to be stored: the row count told when reopening."""
@@ -212,6 +251,7 @@ class DuckDBStore:
             with self._database.reading(seconds=60.0) as cursor:
                 self._catalog = SeriesCatalog(_entries(cursor))
                 recent = run(cursor, sql(_PACKAGE, "recent"))
+                self._producers = Producers(run(cursor, sql(_PACKAGE, "producers")))
             columns = np.array(recent, np.float64).reshape(-1, 3)
             self._catalog.seen(columns[:, 0].astype(np.int32), columns[:, 1].astype(np.int64), columns[:, 2])
             self._upkeep = DuckDBUpkeep(self._database, self._settings, self._steady)
@@ -230,7 +270,7 @@ class DuckDBStore:
         if self._doubt is not None:
             samples, before = self._doubt
             self._doubt = None
-            if self._upkeep.hot_rows == before + len(samples):
+            if self._upkeep.new_rows == before + len(samples):
                 self._landed = samples
         moment = self._clock.now()
         self._events.append(

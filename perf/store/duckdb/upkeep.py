@@ -23,21 +23,24 @@ _PACKAGE = "perf.store.duckdb"
 _MINUTE = 60 * MICRO
 _HOUR = 3_600 * MICRO
 _DAY = 24 * _HOUR
-_ROLL_MINUTES = 10 * _MINUTE
+_ROLL_MINUTES = 60 * _MINUTE
 _ROLL_WIDE = 20_000  # Distributions merged at a time: about a million buckets, 0.3 s.
 _SEAL_ROWS = 4 * 122_880  # Row groups of DuckDB: a slice ends with one that is nearly full.
 _SEAL_WIDE = 61_440  # Half a row group: a distribution takes as much memory as twenty samples while it is sorted.
 _TABLES = {
-    Level.RAW: ("samples", "hot", "hist", "hot_hist"),
+    Level.RAW: ("samples", "hot", "hist", "hot_hist", "exemplars"),
     Level.MINUTE: ("roll_1m", "roll_1m_hist"),
-    Level.HOUR: ("roll_1h", "roll_1h_hist"),
+    Level.HOUR: ("roll_1h", "roll_1h_hist", "annotations"),
 }
 _HOT = ("hot", "hot_hist")
+_NEW = (*_HOT, "exemplars")
 _KEPT = {Level.RAW: "kept_raw", Level.MINUTE: "kept_minute", Level.HOUR: "kept_hour"}
 
 
 class DuckDBUpkeep:
-    """Everything here runs on the writing thread; `marks` and `hot_rows` are what others may look at."""
+    """Everything here runs on the writing thread; `marks` and `new_rows`, the rows of the tables that a commit adds to, are what
+    others may look at.
+    """
 
     def __init__(self, database: Database, settings: StoreSettings, steady: SteadyTime) -> None:
         """*steady* outlives a reopened *database*."""
@@ -50,7 +53,7 @@ class DuckDBUpkeep:
         self.short_of_room = False
         with database.reading() as cursor:
             self.marks: Marks = marks.load(cursor)
-            self.hot_rows = sum(_number(cursor, f"SELECT count(*) FROM {table}") for table in _HOT)  # noqa: S608
+            self.new_rows = sum(_number(cursor, f"SELECT count(*) FROM {table}") for table in _NEW)  # noqa: S608
 
     def turn(self, now: float) -> None:
         """Do what is due at *now* (Unix seconds) for about 0.2 s; the rest waits for the next turn.
@@ -131,7 +134,7 @@ class DuckDBUpkeep:
                 run(writer, sql(_PACKAGE, f"{kind}_copy"), parameters)
                 moved = _number(writer, sql(_PACKAGE, f"{kind}_drop"), parameters)
             self._slices.pop(0)
-            self.hot_rows -= moved
+            self.new_rows -= moved
             self._bulk = True
         return False
 
@@ -197,7 +200,7 @@ class DuckDBUpkeep:
             }
             end = max(end, int(getattr(self.marks, field)))
             marks.save(writer, field, end)
-        self.hot_rows -= sum(deleted.get(table, 0) for table in _HOT)
+        self.new_rows -= sum(deleted.get(table, 0) for table in _NEW)
         self.marks = self.marks.moved(field, end)
         self._bulk = self._bulk or any(deleted.values())
 

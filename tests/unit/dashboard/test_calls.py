@@ -51,7 +51,7 @@ def test_rows_stand_by_their_share_of_all_time(runtime: Runtime) -> None:
 
 
 def test_nothing_recorded_is_no_row(runtime: Runtime) -> None:
-    assert [calls.costliest(kind, STATE) for kind in calls.KINDS] == [[], [], []]
+    assert [calls.costliest(kind, STATE) for kind in calls.KINDS] == [[]] * len(calls.KINDS)
 
 
 def test_a_heatmap_shows_every_observation() -> None:

@@ -7,12 +7,24 @@ from collections.abc import Iterator
 import pytest
 import streamlit as st
 
-from dashboard import panels
+from dashboard import overview, panels
 from dashboard.state import State
 from perf import default
 from perf.clock import ManualClock
 from perf.health import Health
-from perf.model import Labels, Metric, ProbeResult, Sample, Status, Window
+from perf.model import (
+    DEPLOY,
+    Annotation,
+    Histogram,
+    HistogramSample,
+    Kind,
+    Labels,
+    Metric,
+    ProbeResult,
+    Sample,
+    Status,
+    Window,
+)
 from perf.runtime import Runtime
 from perf.settings import HostSettings, ProcessSettings, Settings, SourceSettings, StoreSettings
 from perf.views.summary import Concern
@@ -70,16 +82,16 @@ def test_when_all_is_well_the_sentence_says_how_it_is(runtime: Runtime) -> None:
     keep(runtime, "disk_usage_percent", 50.0, (("mount", "/"),))
     keep(runtime, "disk_usage_percent", 70.0, (("mount", "/data"),))
     words = "CPU 12 %, the fullest disk 70 %. All 2 checks pass."
-    assert panels.headline([], CALM) == (Status.HEALTHY, "Healthy.", words)
+    assert overview.headline([], CALM) == (Status.HEALTHY, "Healthy.", words)
 
 
 def test_before_the_first_value_the_sentence_is_about_the_checks() -> None:
-    status, word, sentence = panels.headline([], CALM)
+    status, word, sentence = overview.headline([], CALM)
     assert (status, word, sentence.strip()) == (Status.HEALTHY, "Healthy.", "All 2 checks pass.")
 
 
 def test_one_concern_says_what_how_much_and_for_how_long() -> None:
-    assert panels.headline([concern()], CALM) == (
+    assert overview.headline([concern()], CALM) == (
         Status.DEGRADED,
         "Degraded.",
         "One thing needs a look: CPU 91.3 %, above 80 % for 12 min.",
@@ -100,19 +112,19 @@ def test_the_worst_of_concerns_and_checks_is_the_state() -> None:
         "3 things need a look: disk /data 99 %, above 95 % for 1 d 1 h; CPU 91.3 %, above 80 % for 12 min; "
         "loops: loop writer is late: 9 s since its last tick, every 1 s."
     )
-    found = panels.headline([disk, concern()], health(probe("store"), late))
+    found = overview.headline([disk, concern()], health(probe("store"), late))
     assert found == (Status.UNHEALTHY, "Unhealthy.", words)
 
 
 def test_a_check_that_says_the_same_as_a_concern_is_not_repeated() -> None:
     resources = probe("resources", Status.DEGRADED, "CPU was 91.3 % on average over the last 60 s (limit 80 %)")
-    _, _, sentence = panels.headline([concern()], health(resources, probe("store")))
+    _, _, sentence = overview.headline([concern()], health(resources, probe("store")))
     assert sentence == "One thing needs a look: CPU 91.3 %, above 80 % for 12 min."
 
 
 def test_a_concern_about_the_cpu_hides_no_full_disk() -> None:
     full = probe("disk", Status.UNHEALTHY, "12 MiB free for the store, below the floor of 256 MiB")
-    _, _, sentence = panels.headline([concern()], health(full, probe("store")))
+    _, _, sentence = overview.headline([concern()], health(full, probe("store")))
     assert "12 MiB free for the store" in sentence
 
 
@@ -121,11 +133,11 @@ def test_a_concern_about_the_cpu_hides_no_full_disk() -> None:
     [((), "CPU"), ((("core", "3"),), "CPU 3"), ((("host", "a"), ("core", "3")), "CPU a 3")],
 )
 def test_a_series_is_named_in_words(labels: Labels, words: str) -> None:
-    assert panels.named("cpu_usage_percent", labels) == words
+    assert overview.named("cpu_usage_percent", labels) == words
 
 
 def test_a_metric_without_words_keeps_its_name() -> None:
-    assert panels.named("queue_depth", ()) == "queue_depth"
+    assert overview.named("queue_depth", ()) == "queue_depth"
 
 
 def test_shares_say_what_they_are_shares_of(runtime: Runtime) -> None:
@@ -164,3 +176,32 @@ def test_an_absolute_view_does_not_tick() -> None:
     shown = panels.view(still)
     assert (shown.window_seconds, shown.end, shown.step, shown.refresh) == (60.0, 61.0, 1.0, None)
     assert (shown.compare_shift, shown.compare_label, shown.zone) == (604_800.0, "last week", "UTC")
+
+
+def test_a_machine_alone_shows_itself(runtime: Runtime) -> None:
+    keep(runtime, "cpu_usage_percent", 12.0)
+    assert overview.connected() == (False, False)
+    assert [tile.label for tile in overview.chosen_tiles()] == [
+        "CPU",
+        "Memory",
+        "Disk",
+        "Load",
+        "Network",
+        "Disk writes",
+    ]
+
+
+def test_with_requests_the_tiles_begin_with_them(runtime: Runtime) -> None:
+    metric = Metric(overview.REQUESTS, Kind.HISTOGRAM, "s")
+    labels = (("http_request_method", "GET"), ("http_response_status_code", "500"), ("http_route", "/"))
+    runtime.store.append([HistogramSample(NOW - 5, metric, labels, Histogram.of([0.1]))])
+    st.cache_data.clear()
+    assert overview.connected() == (True, False)
+    assert [tile.label for tile in overview.chosen_tiles()] == ["Requests", "Errors", "p95", "CPU", "Memory", "Disk"]
+
+
+def test_deploys_of_the_range_stand_on_its_charts(runtime: Runtime) -> None:
+    for ts, title in ((NOW - 7_200, "v1"), (NOW - 60, "v2")):
+        runtime.store.annotate(Annotation(ts=ts, kind=DEPLOY, title=title, service="shop"))
+    state = State(seconds=3_600.0, window=None, compare="none", live=True, refresh=5.0, zone="UTC")
+    assert [(mark.t, mark.text) for mark in panels.marks(state)] == [(NOW - 60, "deploy shop v2")]

@@ -8,6 +8,7 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
@@ -18,8 +19,13 @@ from starlette.websockets import WebSocket
 
 from perf.clock import SystemClock
 from perf.instrument.asgi import PerformanceMiddleware
-from perf.model import HistogramSample, Sample
+from perf.model import HistogramSample, Kind, Metric, Sample
 from perf.record import Recorder
+from perf.record.timers import Timer, recorded
+from perf.record.watch import Watch
+from tests.unit.instrument import requested
+
+QUERY = Metric("query_seconds", Kind.HISTOGRAM, "s")
 
 Seen = dict[tuple[str, str, str], int]
 
@@ -189,6 +195,82 @@ def test_a_background_task_that_fails_is_not_the_requests_failure(recorder: Reco
     assert seen(recorder) == {("GET", "/", "200"): 1}
 
 
+def test_a_failure_counts_with_its_type_or_its_status(recorder: Recorder) -> None:
+    async def busy(request: Request) -> Response:
+        return PlainTextResponse("x", status_code=503)
+
+    app = PerformanceMiddleware(Router([Route("/broken", broken), Route("/busy", busy)]), recorder)
+    client = TestClient(app, raise_server_exceptions=False)
+    client.get("/broken")
+    client.get("/busy")
+    assert requested.seen(recorder) == {
+        ("RuntimeError", "GET", "500", "/broken"): 1,
+        ("503", "GET", "503", "/busy"): 1,
+    }
+
+
+def test_what_an_endpoint_calls_is_drawn_below_its_route(recorder: Recorder) -> None:
+    query = Watch(recorder, QUERY, {}, "database", "SELECT items")
+
+    def load() -> None:
+        with Timer(query):
+            pass
+
+    timed = recorded(load, recorder, name="load")
+
+    async def item(request: Request) -> Response:
+        timed()
+        await run_in_threadpool(timed)
+        return PlainTextResponse("x")
+
+    TestClient(PerformanceMiddleware(Router([Route("/items/{id}", item)]), recorder)).get("/items/7")
+    assert requested.numbers(recorder, "trace_calls_total") == {
+        ("SELECT items", "load", "database"): 2.0,
+        ("load", "GET /items/{id}", "function"): 2.0,
+        ("GET /items/{id}", "", "request"): 1.0,
+    }
+    assert set(requested.numbers(recorder, "trace_split_seconds_total")) == {
+        ("GET /items/{id}", "self"),
+        ("GET /items/{id}", "function"),
+        ("GET /items/{id}", "database"),
+        ("load", "self"),
+        ("load", "database"),
+    }
+
+
+def test_slow_requests_are_kept_without_values(client: TestClient, recorder: Recorder) -> None:
+    client.get("/items/7?token=secret&page=2", headers={"authorization": "secret"})
+    (kept,) = recorder.exemplars()
+    assert (kept.arguments, kept.parents, kept.error) == (("GET /items/{id:int}?token=&page=",), (), "")
+    assert "secret" not in repr(kept)
+    client.get("/broken")
+    assert {each.error for each in recorder.exemplars()} == {"", "RuntimeError"}
+
+
+def test_middleware_inside_middleware_counts_once(recorder: Recorder) -> None:
+    inner = PerformanceMiddleware(site(), recorder)
+    TestClient(PerformanceMiddleware(inner, recorder)).get("/items/7")
+    assert requested.seen(recorder) == {("GET", "200", "/items/{id:int}"): 1}
+
+
+def test_what_perf_does_wrong_reaches_nobody(recorder: Recorder, caplog: pytest.LogCaptureFixture) -> None:
+    class Odd:
+        @property
+        def path(self) -> str:
+            raise LookupError
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        scope["route"] = Odd()
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body"})
+
+    asyncio.run(call(PerformanceMiddleware(app, recorder)))
+    asyncio.run(call(PerformanceMiddleware(app, recorder), "websocket"))
+    assert recorder.dropped() == {"errors": 2}
+    assert recorder.spans.live == set()
+    assert caplog.text.count("Traceback") == 1
+
+
 async def call(app: Any, kind: str = "http") -> None:
     async def receive() -> dict[str, Any]:
         return {"type": "http.disconnect"}
@@ -251,7 +333,8 @@ def test_an_answer_without_an_end(
 
 def test_requests_in_flight_go_up_and_down(recorder: Recorder) -> None:
     def active() -> list[float]:
-        return [each.value for each in recorder.drain(1.0) if isinstance(each, Sample)]
+        told = [each for each in recorder.drain(1.0) if isinstance(each, Sample)]
+        return [each.value for each in told if each.metric.name == "http_server_active_requests"]
 
     during: list[float] = []
 

@@ -5,11 +5,11 @@ import sys
 
 from tests.services import ROOT, environment
 
-HEAVY = {"numpy", "duckdb", "starlette", "opentelemetry", "google", "fastapi"}
+HEAVY = {"numpy", "duckdb", "starlette", "opentelemetry", "google", "fastapi", "flask", "django", "httpx", "requests"}
 
 
 def test_the_middleware_brings_nothing_heavy_into_a_program() -> None:
-    code = "import perf.instrument.asgi, perf.transport.sender, sys\nprint(*sys.modules)"
+    code = "import perf.instrument.asgi, perf.instrument.wsgi, perf.instrument.http, perf.transport.sender, sys\nprint(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, env=environment(), check=True, capture_output=True, text=True
     )

@@ -17,6 +17,7 @@ import pytest
 from perf.clock import ManualClock
 from perf.model import Histogram, Sample
 from perf.record import Recorder, timers
+from perf.record.callers import edges
 from perf.record.series import MEASURE, TRACE
 from perf.record.timers import FUNCTION as METRIC
 from perf.record.timers import Timer, call_seconds, recorded
@@ -35,9 +36,20 @@ def found(recorder: Recorder) -> dict[str, Histogram | float]:
     """Function -> its distribution; and every other series by name and last label."""
     result: dict[str, Histogram | float] = {}
     for metric, labels, value in recorder.totals():
+        if metric.name.startswith("trace_"):
+            continue
         label = dict(labels)["function"] if isinstance(value, Histogram) else f"{metric.name} {labels[-1][1]}"
         result[label] = value
     return result
+
+
+def counted(recorder: Recorder, metric: str) -> dict[tuple[str, ...], float]:
+    """Values of the labels -> the counter *metric*."""
+    found: dict[tuple[str, ...], float] = {}
+    for known, labels, value in recorder.totals():
+        if known.name == metric and isinstance(value, float):
+            found[tuple(text for _, text in labels)] = value
+    return found
 
 
 def count(recorder: Recorder, function: str) -> int:
@@ -88,7 +100,7 @@ def test_an_exception_passes_untouched_and_is_counted_with_its_type(recorder: Re
     with pytest.raises(KeyError) as raised:
         recorded(fail, recorder, name="fail", category="c")()
     assert raised.value is error
-    told = [sample for sample in recorder.drain(1.0) if isinstance(sample, Sample)]
+    told = [one for one in recorder.drain(1.0) if isinstance(one, Sample) and one.metric.name[:6] != "trace_"]
     assert [(s.metric.name, s.labels, s.value) for s in told] == [
         ("function_errors_total", (("category", "c"), ("error_type", "KeyError"), ("function", "fail")), 1.0)
     ]
@@ -397,12 +409,12 @@ def test_a_trace_tells_callers_callees_and_own_time(recorder: Recorder) -> None:
     outer = recorded(work, recorder, name="outer")
     for _ in range(3):
         outer()
-    [edge] = recorder.edges()
+    [edge] = edges(recorder.totals())
     assert (edge.caller, edge.callee) == ("outer", "inner")
     assert edge.calls == pytest.approx(6.0)  # one of the three was traced
     assert 0.012 <= edge.seconds < 0.5
-    own = {one.function: one.seconds for one in recorder.own()}
-    assert 0.012 <= own["outer"] < 0.5
+    assert 0.004 <= counted(recorder, "trace_split_seconds_total")["outer", "self"] < 0.5
+    assert 0.004 <= counted(recorder, "trace_split_seconds_total")["outer", "function"] < 0.5
 
 
 def test_a_trace_follows_tasks(recorder: Recorder) -> None:
@@ -415,7 +427,7 @@ def test_a_trace_follows_tasks(recorder: Recorder) -> None:
         await asyncio.gather(*(asyncio.create_task(timed()) for _ in range(5)))
 
     asyncio.run(recorded(main, recorder, name="main")())
-    assert [(edge.caller, edge.callee, edge.calls) for edge in recorder.edges()] == [("main", "child", 5.0)]
+    assert [(edge.caller, edge.callee, edge.calls) for edge in edges(recorder.totals())] == [("main", "child", 5.0)]
 
 
 def test_a_trace_that_does_not_end_is_given_up(recorder: Recorder) -> None:
@@ -428,7 +440,8 @@ def test_a_trace_that_does_not_end_is_given_up(recorder: Recorder) -> None:
         timed()
 
     recorded(serve, recorder, name="serve")()
-    assert recorder.edges() == []
+    assert [(edge.caller, edge.callee, edge.calls) for edge in edges(recorder.totals())] == [("serve", "step", 1.0)]
+    assert [key for key in counted(recorder, "trace_split_seconds_total") if key[0] == "serve"] == [("serve", "self")]
 
 
 def test_a_function_is_traced_once_between_drains(recorder: Recorder) -> None:

@@ -53,15 +53,15 @@ def test_hot_distributions_are_sealed_sorted_by_series_and_time(store: DuckDBSto
     kept_up(store, clock, 2 * 3600 + 60)
     assert (count(store, "hot"), count(store, "hot_hist"), count(store, "samples")) == (0, 0, 3)
     assert store.sql("SELECT sid, second(ts) FROM hist").rows == [(2, 0), (2, 10), (2, 20), (3, 0), (3, 10), (3, 20)]
-    assert store._upkeep.hot_rows == 0
+    assert store._upkeep.new_rows == 0
 
 
 def test_hot_rows_are_counted_across_both_tables(store: DuckDBStore, tmp_path: Path, clock: ManualClock) -> None:
     store.append(mixed(0))
-    assert store._upkeep.hot_rows == 3
+    assert store._upkeep.new_rows == 3
     store.close()
     reopened = DuckDBStore(StoreSettings(path=str(tmp_path / "perf.duckdb"), free_space_floor=0), clock)
-    assert reopened._upkeep.hot_rows == 3
+    assert reopened._upkeep.new_rows == 3
     reopened.close()
 
 

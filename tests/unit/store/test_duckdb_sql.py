@@ -14,13 +14,14 @@ from perf.errors import QueryError
 from perf.model import Aggregate, Histogram, HistogramSample, Kind, Level, Metric, RowOrder, Sample
 from perf.settings import StoreSettings
 from perf.sqlfiles import sql
-from perf.store.duckdb import DuckDBStore, append, read, rows
+from perf.store.duckdb import DuckDBStore, append, read, rows, schema
 from perf.store.duckdb.connection import run
 
 T0 = 1_700_006_400.0
 PACKAGE = "perf.store.duckdb"
 ZEROS = Histogram.of([0.0, 0.0])
-BATCH = {"batch_add", "late_1m", "late_1h", "hist_add", "hist_late_1m", "hist_late_1h"}
+BATCH = {"batch_add", "late_1m", "late_1h", "hist_add", "hist_late_1m", "hist_late_1h", "exemplars_add"}
+MERGE = "producers_add"
 COMPOSED = {"steps", "lasts", "rates", "newest", "hist_steps", "hist_merged"}
 
 
@@ -37,11 +38,20 @@ def _names() -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in _names() if name not in COMPOSED | BATCH | {"migration_001", "migration_002"}]
+    "name", [name for name in _names() if name not in COMPOSED | BATCH | {MERGE, *schema.MIGRATIONS}]
 )
 def test_every_statement_prepares(store: DuckDBStore, name: str) -> None:
     with store._database.reading() as cursor:
         run(cursor, f"PREPARE question AS {sql(PACKAGE, name)}")
+
+
+def test_the_merge_of_senders_keeps_the_highest_number(store: DuckDBStore) -> None:
+    """DuckDB prepares no MERGE, so this one runs."""
+    with store._database.transaction() as writer:
+        for seqs, seen in (([5, 1], 10), ([3, 2], 20)):
+            run(writer, sql(PACKAGE, MERGE), {"producers": ["a", "b"], "seqs": seqs, "seen": seen})
+        assert run(writer, sql(PACKAGE, "producers")) == [("a", 5, 20), ("b", 2, 20)]
+        run(writer, "DELETE FROM producer_seq")
 
 
 @pytest.mark.parametrize("name", sorted(BATCH))
@@ -49,6 +59,7 @@ def test_statements_on_a_batch_prepare(store: DuckDBStore, name: str) -> None:
     with store._database.reading() as cursor:
         run(cursor, "CREATE TEMP TABLE batch (ts TIMESTAMP, sid INTEGER, value DOUBLE)")
         run(cursor, "CREATE TEMP TABLE batch_hist AS FROM hot_hist")
+        run(cursor, "CREATE TEMP TABLE batch_slow AS FROM exemplars")
         run(cursor, f"PREPARE question AS {sql(PACKAGE, name)}")
 
 
@@ -75,6 +86,7 @@ def test_questions_about_distributions_prepare(
 def test_merging_statements_prepare(store: DuckDBStore, level: str, points: str) -> None:
     with store._database.reading() as cursor:
         run(cursor, "CREATE TEMP TABLE batch_hist AS FROM hot_hist")
+        run(cursor, "CREATE TEMP TABLE batch_slow AS FROM exemplars")
         run(cursor, f"PREPARE question AS {append.merging(f'roll_{level}_hist', f'{points}_{level}')}")
 
 
@@ -98,6 +110,8 @@ def test_views_are_the_documented_interface(store: DuckDBStore) -> None:
         ("metrics_1m", rolled),
         ("metrics_1h", rolled),
         ("distributions", ["ts", "metric", "labels", "n", "sum", "min", "max", "p50", "p95", "p99", "unit"]),
+        ("exemplars", ["ts", "metric", "labels", "seconds", "arguments", "parents", "trace", "release", "error"]),
+        ("deploys", ["ts", "service", "release", "text"]),
     ):
         assert list(store.sql(f"FROM perf.{view}").columns) == columns
         comments = store.sql(

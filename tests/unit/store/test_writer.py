@@ -8,7 +8,7 @@ import pytest
 
 from perf.clock import SystemClock
 from perf.errors import StoreBusy, StoreClosed, StoreError, StoreFull
-from perf.model import Histogram, HistogramSample, Kind, Metric, Sample
+from perf.model import Batch, Histogram, HistogramSample, Kind, Metric, Sample
 from perf.settings import StoreSettings
 from perf.store.memory import MemoryStore
 from perf.store.writer import Writer
@@ -29,11 +29,11 @@ class Failing(MemoryStore):
         self.batches: list[int] = []
         self.made_room = 0
 
-    def append(self, samples: Sequence[Sample]) -> None:
+    def append(self, samples: Sequence[Sample], batches: Sequence[Batch] = ()) -> None:
         if self.errors:
             raise self.errors.pop(0)
         self.batches.append(len(samples))
-        super().append(samples)
+        super().append(samples, batches)
 
     def maintain(self, now: float) -> None:
         self.made_room += 1
@@ -50,6 +50,31 @@ def running(writer: Writer) -> Iterator[threading.Event]:
     writer.wake()
     thread.join(10)
     assert not thread.is_alive()
+
+
+def test_the_numbers_of_batches_are_stored_with_their_samples_or_without_any() -> None:
+    store = Failing([StoreFull("full")])
+    writer = Writer(store, SystemClock())
+    futures = [
+        writer.submit([sample(1.0)], ("web-1", 7)),
+        writer.submit([], ("web-2", 3)),
+        writer.submit([sample(float("nan"))], ("web-3", 1)),
+        writer.submit([sample(2.0)]),
+    ]
+    with running(writer):
+        for future in futures:
+            future.result(5)
+    assert (store.batches, store.producers()) == ([2], {"web-1": 7, "web-2": 3, "web-3": 1})
+
+
+def test_a_refused_batch_has_not_been_stored() -> None:
+    store = Failing([StoreError("broken")])
+    writer = Writer(store, SystemClock())
+    refused = writer.submit([sample(1.0)], ("web-1", 7))
+    with running(writer):
+        with pytest.raises(StoreError, match="broken"):
+            refused.result(5)
+        assert store.producers() == {}
 
 
 def test_what_waits_is_one_commit() -> None:

@@ -7,7 +7,8 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from perf.model import Histogram, HistogramSample, Kind, Measurement, Metric, Sample
 from perf.model.distribution import SCALE
 from perf.transport.decode import Decoder, Known, Limits
-from perf.transport.encode import POINTS, Deltas, requests
+from perf.transport.deltas import Deltas
+from perf.transport.encode import POINTS, requests
 from perf.transport.streams import Streams
 
 T = 1_700_000_000.0

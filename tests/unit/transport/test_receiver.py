@@ -17,11 +17,12 @@ from starlette.testclient import TestClient
 
 from perf.clock import ManualClock
 from perf.errors import StoreBusy, StoreError
-from perf.model import Measurement, Sample
+from perf.model import Batch, HistogramSample, Measurement, Sample
 from perf.transport import otlp, receiver
-from perf.transport.ledger import MemoryLedger
+from perf.transport.ledger import Ledger
 from perf.transport.receiver import Receiver
-from tests.unit.transport.wire import NOW, explicit, gauge, metric, request, spans, total
+from tests.services import eventually
+from tests.unit.transport.wire import NOW, attribute, explicit, gauge, metric, request, spans, total
 
 PROTOBUF = {"content-type": "application/x-protobuf"}
 JSON = {"content-type": "application/json"}
@@ -77,7 +78,7 @@ class Shelf:
         self.fail: Exception | None = None
         self.hold: list[Future[None]] | None = None
 
-    def submit(self, samples: Sequence[Measurement]) -> Future[None]:
+    def submit(self, samples: Sequence[Measurement], batch: Batch | None = None) -> Future[None]:
         if self.refuse is not None:
             raise self.refuse
         self.kept += samples
@@ -99,7 +100,7 @@ class Inbox:
 
     def __init__(self) -> None:
         self.shelf = Shelf()
-        self.ledger = MemoryLedger()
+        self.ledger = Ledger()
         self.receiver = Receiver(self.shelf.submit, ManualClock(NOW), ledger=self.ledger)
         self.client = TestClient(Starlette(routes=self.receiver.routes()), raise_server_exceptions=False)
 
@@ -292,3 +293,67 @@ def test_requests_at_once_add_up(inbox: Inbox) -> None:
     values = inbox.shelf.values("jobs_total")
     assert values == sorted(values)
     assert values[-1] == 4 * 5.0
+
+
+def test_requests_known_from_spans_count_once_when_the_first_metric_tells_of_them_too(inbox: Inbox) -> None:
+    asked = {"http__request__method": "GET", "http__route": "/a", "http__response__status_code": "200"}
+
+    def traced(number: int) -> None:
+        span = {"name": "GET /a", "kind": 2, "seconds": 0.25, "attributes": asked}
+        inbox.post(spans(*[span] * number).SerializeToString(), "/v1/traces")
+
+    def metered(at: float, *counts: int) -> None:
+        made = explicit("http.server.request.duration", list(counts), [0.1], at=at, temporality=2, added=1.0)
+        attribute(made.histogram.data_points[0].attributes, **asked, url__scheme="http")
+        inbox.post(request(made).SerializeToString())
+
+    def known() -> int:
+        kept = [each for each in inbox.shelf.kept if isinstance(each, HistogramSample)]
+        return sum(each.histogram.count for each in kept if each.metric.name == "http_server_request_duration_seconds")
+
+    traced(6)
+    metered(0.5, 4, 6)
+    assert known() == 10
+    # From now on the metric alone counts.
+    traced(5)
+    metered(0.6, 4, 11)
+    assert known() == 15
+
+
+def test_a_release_is_told_with_its_newest_time() -> None:
+    told: list[tuple[str, str, float]] = []
+    made = Receiver(Shelf().submit, ManualClock(NOW + 10), deployed=lambda *seen: told.append(seen))
+    client = TestClient(Starlette(routes=made.routes()))
+    sent = request(gauge("depth", 4.0, at=1.0), gauge("depth", 4.0, at=5.0))
+    attribute(sent.resource_metrics[0].resource.attributes, service__version="1.2")
+    traced = spans({"name": "load", "seconds": 1.0})
+    attribute(traced.resource_spans[0].resource.attributes, service__version="1.3")
+    for path, body in (("metrics", sent), ("traces", traced), ("metrics", request(gauge("depth", 4.0)))):
+        client.post(f"/v1/{path}", content=body.SerializeToString(), headers=PROTOBUF)
+    assert told == [("shop", "1.2", NOW + 5), ("shop", "1.3", NOW)]
+
+
+def test_what_the_store_failed_to_keep_counts_once_when_it_comes_again(inbox: Inbox) -> None:
+    running = request(total("mails", 3.0, at=0.5)).SerializeToString()
+    inbox.shelf.fail = StoreError("input/output error")
+    assert (inbox.own(1, 5.0).status_code, inbox.post(running).status_code) == (500, 500)
+    inbox.shelf.fail = None
+    inbox.shelf.kept.clear()
+    assert (inbox.own(1, 5.0).status_code, inbox.post(running).status_code) == (200, 200)
+    assert inbox.shelf.values("jobs_total") == [0.0, 5.0]
+    assert inbox.shelf.values("mails_total") == [0.0, 3.0]
+
+
+def test_a_failure_takes_back_only_its_own_part(inbox: Inbox) -> None:
+    inbox.own(1, 1.0)
+    inbox.shelf.hold = []
+    with ThreadPoolExecutor(2) as pool:
+        answers = [pool.submit(inbox.own, 1, value, producer) for value, producer in ((10.0, "a"), (100.0, "b"))]
+        eventually(lambda: len(inbox.shelf.hold or ()) == 2)
+        failed, kept = inbox.shelf.hold
+        kept.set_result(None)
+        failed.set_exception(StoreError("input/output error"))
+        assert sorted(each.result().status_code for each in answers) == [200, 500]
+    inbox.shelf.hold = None
+    inbox.own(2, 1000.0)
+    assert inbox.shelf.values("jobs_total")[-1] in (1101.0, 1011.0)

@@ -1,70 +1,22 @@
 from __future__ import annotations
 
-import gzip
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import closing
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
-    ExportMetricsServiceRequest,
     ExportMetricsServiceResponse,
 )
 
 from perf.clock import ManualClock
-from perf.model import Kind, Measurement, Metric, Sample
+from perf.model import Measurement, Sample
+from perf.transport.client import Endpoint, headers
 from perf.transport.sender import Sender
 from perf.transport.spool import MAX_BYTES, Spool
 from tests.services import eventually, free_port
-
-JOBS = Metric("jobs_total", Kind.COUNTER)
-
-
-class Collector:
-    """A receiver that answers as told and keeps what it took: (producer, number, values)."""
-
-    def __init__(self, port: int = 0) -> None:
-        self.status, self.headers, self.body = 200, {}, b""
-        self.taken: list[tuple[str, int, list[float]]] = []
-        outer = self
-
-        class Answers(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                body = gzip.decompress(self.rfile.read(int(self.headers["content-length"])))
-                if outer.status == 200:
-                    outer.keep(self.headers["x-perf-producer"], int(self.headers["x-perf-seq"]), body)
-                self.send_response(outer.status)
-                for name, value in {**outer.headers, "content-length": str(len(outer.body))}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(outer.body)
-
-            def log_message(self, *_: object) -> None: ...
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", port), Answers)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True)
-        self.thread.start()
-
-    def keep(self, producer: str, seq: int, body: bytes) -> None:
-        request = ExportMetricsServiceRequest.FromString(body)
-        metrics = [m for r in request.resource_metrics for s in r.scope_metrics for m in s.metrics]
-        self.taken.append((producer, seq, [p.as_double for m in metrics for p in m.sum.data_points]))
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
-
-    @property
-    def values(self) -> list[float]:
-        return [value for _, _, values in self.taken for value in values]
+from tests.unit.transport.collector import JOBS, Collector
 
 
 class Recording:
@@ -75,7 +27,7 @@ class Recording:
         self.told = 0.0
         self.fail = False
 
-    def drain(self, ts: float) -> list[Measurement]:
+    def drain(self, ts: float, *, last: bool = False) -> list[Measurement]:
         if self.fail:
             raise RuntimeError("drain")
         if self.told == self.total:
@@ -107,7 +59,9 @@ def _closed() -> Iterator[None]:
 
 
 def sender(recording: Recording, url: str, folder: Path, clock: ManualClock, max_bytes: int = MAX_BYTES) -> Sender:
-    _made.append(Sender(recording, url, Spool(folder / "spool.db", clock, max_bytes=max_bytes), clock, service="shop"))
+    _made.append(
+        Sender(recording, Endpoint(url), Spool(folder / "spool.db", clock, max_bytes=max_bytes), clock, service="shop")
+    )
     return _made[-1]
 
 
@@ -223,7 +177,7 @@ def test_a_connection_that_the_other_side_closed_while_it_rested_is_no_failure(
 def test_nothing_reaches_the_host_program(recording: Recording, tmp_path: Path, clock: ManualClock) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("x", encoding="utf-8")
-    made = Sender(recording, f"http://127.0.0.1:{free_port()}", Spool(blocked / "spool.db", clock), clock)
+    made = Sender(recording, Endpoint(f"http://127.0.0.1:{free_port()}"), Spool(blocked / "spool.db", clock), clock)
     recording.total = 1.0
     made.turn()
     assert made.stats().dropped == {"spool_failed": 1}
@@ -287,3 +241,55 @@ def test_a_forked_child_sends_under_its_own_name(
     producers = [producer for producer, _, _ in collector.taken]
     assert producers[0] == producers[2] != producers[1]
     assert [seq for _, seq, _ in collector.taken] == [1, 1, 2]
+
+
+def test_headers_are_read_as_opentelemetry_writes_them() -> None:
+    assert headers("api-key=a%20b, X-Tenant=7,") == {"api-key": "a b", "x-tenant": "7"}
+    assert headers("") == {}
+    for wrong in ("plain", "a=b%0d%0aEvil: 1", "a b=c"):
+        with pytest.raises(ValueError, match="name=value"):
+            headers(wrong)
+
+
+def test_what_became_of_batches_is_told_every_ten_seconds(
+    collector: Collector, recording: Recording, tmp_path: Path, clock: ManualClock
+) -> None:
+    made = sender(recording, collector.url, tmp_path, clock)
+    collector.status = 400
+    recording.total = 1.0
+    made.turn()
+    collector.status = 200
+    recording.total = 2.0
+    made.turn()
+    assert collector.sums == [(made.producer, "jobs_total", 1.0)]
+    clock.move(10.0)
+    made.turn()
+    told = [value for _, name, value in collector.sums if name == "perf_send_batches_total"]
+    assert told == [1.0, 1.0]
+
+
+def test_another_goes_on_with_the_spool_as_soon_as_one_has_stopped(
+    recording: Recording, tmp_path: Path, clock: ManualClock
+) -> None:
+    port = free_port()
+    first = sender(recording, f"http://127.0.0.1:{port}", tmp_path, clock)
+    recording.total = 1.0
+    first.turn()
+    first.close()
+    collector = Collector(port)
+    sender(Recording(), collector.url, tmp_path, clock).turn()
+    collector.close()
+    assert collector.taken == [(first.producer, 1, [1.0])]
+
+
+def test_flushing_sends_at_once_and_goes_on(
+    collector: Collector, recording: Recording, tmp_path: Path, clock: ManualClock
+) -> None:
+    made = sender(recording, collector.url, tmp_path, clock)
+    made.start()
+    recording.total = 1.0
+    made.flush()
+    assert collector.values == [1.0]
+    recording.total = 3.0
+    made.stop()
+    assert collector.values == [1.0, 2.0]

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import os
+import signal
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -80,3 +83,27 @@ def test_two_processes_share_the_file(spool: Spool, tmp_path: Path, clock: Manua
     assert bodies(spool) == [b"1", b"2"]
     with closing(sqlite3.connect(tmp_path / "spool.db")) as db:
         assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_child_forked_in_the_middle_of_a_write_has_a_spool_too(tmp_path: Path, clock: ManualClock) -> None:
+    ended = threading.Event()
+    with closing(Spool(tmp_path / "spool.db", clock)) as spool:
+
+        def write() -> None:
+            while not ended.is_set():
+                spool.append("parent", 1, b"x" * 1000)
+                spool.waiting()
+
+        writing = threading.Thread(target=write)
+        writing.start()
+        for number in range(20):
+            child = os.fork()
+            if child == 0:
+                signal.alarm(20)
+                spool.append("child", number, b"y")
+                os._exit(0)
+            assert os.waitpid(child, 0)[1] == 0
+        ended.set()
+        writing.join()
+        assert spool.waiting("child") == 20

@@ -11,7 +11,7 @@ from perf.errors import QueryError
 from perf.model import Histogram, HistogramSample, Kind, Labels, Metric, Sample, Selector, Window
 from perf.settings import StoreSettings
 from perf.store.memory import MemoryStore
-from perf.views.distributions import distribution, heatmap, totals
+from perf.views.distributions import FAILED, distribution, heatmap, totals
 
 T0 = 1_700_006_400.0
 WAIT = Metric("wait_seconds", Kind.HISTOGRAM, "s")
@@ -105,3 +105,65 @@ def test_what_is_no_distribution_is_refused(store: MemoryStore) -> None:
     with pytest.raises(QueryError, match="load is not a distribution"):
         distribution(store, Selector("load"), Window(T0, T0 + 100))
     assert heatmap(store, Selector("unknown"), Window(T0, T0 + 100), 10.0) is None
+
+
+REQUESTS = Metric("http_server_request_duration_seconds", Kind.HISTOGRAM, "s")
+CALLS = Metric("function_duration_seconds", Kind.HISTOGRAM, "s")
+PAGES = Metric("page_load_seconds", Kind.HISTOGRAM, "s")
+ERRORS = Metric("function_errors_total", Kind.COUNTER, "1")
+
+
+def test_requests_that_failed_are_errors(store: MemoryStore) -> None:
+    for status, error, seconds in (("200", "", 1.0), ("404", "", 2.0), ("500", "KeyError", 3.0), ("503", "", 4.0)):
+        labels: Labels = (("http_response_status_code", status), ("http_route", "/a"))
+        labels = (("error_type", error), *labels) if error else labels
+        store.append([HistogramSample(T0, REQUESTS, labels, Histogram.of([seconds, seconds]))])
+    window = Window(T0 - 1, T0 + 10)
+    (row,) = totals(store, REQUESTS.name, window, ["http_route"])
+    assert (row.labels, row.count, row.errors, row.total, row.low, row.high) == (
+        (("http_route", "/a"),),
+        8,
+        4,
+        20,
+        1,
+        4,
+    )
+    assert [each.errors for each in totals(store, REQUESTS.name, window)] == [2, 2, 0, 0]
+    (status,) = [each for each in totals(store, REQUESTS.name, window, FAILED) if each.errors == 0 and each.total == 4]
+    assert status.labels == (("http_response_status_code", "404"),)
+
+
+def test_jobs_that_failed_are_errors_and_cancelled_ones_are_not(store: MemoryStore) -> None:
+    runs = Metric("job_duration_seconds", Kind.HISTOGRAM, "s")
+    for outcome in ("success", "failure", "cancelled"):
+        store.append([HistogramSample(T0, runs, (("job", "nightly"), ("outcome", outcome)), Histogram.of([1.0]))])
+    (row,) = totals(store, runs.name, Window(T0 - 1, T0 + 10), ["job"])
+    assert (row.count, row.errors) == (3, 1)
+
+
+def test_calls_that_failed_are_errors_of_their_function_alone(store: MemoryStore) -> None:
+    load: Labels = (("category", "io"), ("function", "load"))
+    sort: Labels = (("category", "cpu"), ("function", "sort"))
+    page: Labels = (("page", "home"),)
+    for labels, metric in ((load, CALLS), (sort, CALLS), (page, PAGES)):
+        store.append([HistogramSample(T0 + 5, metric, labels, Histogram.of([1.0] * 9))])
+    for labels, error, counted in (
+        (load, "KeyError", {-10: 3, 0: 3, 10: 5, 20: 6}),
+        (load, "OSError", {10: 0, 20: 1}),
+        (page, "KeyError", {0: 0, 10: 7}),
+    ):
+        told = tuple(sorted((*labels, ("error_type", error))))
+        store.append([Sample(T0 + ts, ERRORS, told, float(value)) for ts, value in counted.items()])
+    window = Window(T0, T0 + 30)
+
+    def errors(metric: Metric, by: list[str] | None) -> dict[Labels, int | None]:
+        return {row.labels: row.errors for row in totals(store, metric.name, window, by)}
+
+    assert errors(CALLS, ["function"]) == {(("function", "load"),): 4, (("function", "sort"),): 0}
+    assert errors(CALLS, None) == {load: 4, sort: 0}
+    assert errors(CALLS, []) == {(): 4}
+    assert errors(PAGES, ["page"]) == {page: 7}
+
+
+def test_errors_are_unknown_where_nothing_tells_them(store: MemoryStore) -> None:
+    assert {row.errors for row in totals(store, "wait_seconds", Window(T0, T0 + 3 * 3600))} == {None}

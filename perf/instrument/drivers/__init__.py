@@ -1,0 +1,1 @@
+"""One module a database driver; `perf.instrument.dbapi` picks it."""
