@@ -171,6 +171,7 @@ def test_tiles_show_value_state_and_change(page: Page, site: Site) -> None:
     assert memory.locator(".perf-note").inner_text() == "of 2 GiB, container limit"
     assert memory.locator("path.perf-line").get_attribute("d")
     assert page.locator(".perf-tile").nth(5).get_attribute("aria-label") == "Queue: –, no data"
+    assert page.locator(".perf-tile").nth(6).get_attribute("aria-label") == "Errors: 0 /s"
 
 
 def test_one_small_request_serves_the_page(page: Page, site: Site) -> None:
@@ -181,7 +182,7 @@ def test_one_small_request_serves_the_page(page: Page, site: Site) -> None:
     queries = _ticks(page, site, 3)
 
     assert len(queries) == 3
-    assert {query.count("query=") for query in queries} == {11}
+    assert {query.count("query=") for query in queries} == {12}
     complete = [size for size in sizes.values() if {"sent", "received"} <= size.keys()]
     assert complete
     assert max(size["sent"] + size["received"] for size in complete) <= PER_REFRESH

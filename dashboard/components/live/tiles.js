@@ -70,7 +70,7 @@ export class TilesPanel {
     const silent = heard.state === "empty" || heard.late;
     const said = tile.quiet && silent ? { state: "ready", text: "", detail: "" } : heard;
     const value = silent && tile.quiet ? 0 : heard.late && tile.reduce === "last" ? null : now.value;
-    const judged = value !== null && tile.reduce === "last" ? settled(now.series) : value;
+    const judged = value !== null && tile.reduce === "last" && !silent ? settled(now.series) : value;
     const level = said.state === "loading" ? "ok" : levelOf(said.state === "ready" ? judged : null, tile);
     const status = STATUS[level];
     const marked = tile.warning !== null || tile.critical !== null || level === "unknown";
