@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check fix bench screenshots demo lock clean
+.PHONY: help run test check fix bench soak screenshots demo lock clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -30,6 +30,10 @@ fix: $(VENV)/.dev ## Format, apply safe lint fixes, regenerate the README's sett
 
 bench: $(VENV)/.dev ## Run the benchmarks one after another; prints Markdown
 	@for file in tests/bench/bench_*.py; do $(PY) -m "tests.bench.$$(basename "$$file" .py)" $(ARGS) || exit 1; done
+
+soak: $(VENV)/.dev ## Ten minutes of chaos against the cache (ARGS="--seconds 60")
+	@$(PY) -m tools.system_packages
+	@$(PY) -m tests.soak $(ARGS)
 
 screenshots: $(VENV)/.dev ## Draw every page, light and dark, into docs/images
 	@$(PY) -m tools.system_packages

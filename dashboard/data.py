@@ -9,6 +9,8 @@ import msgspec
 import streamlit as st
 
 from dashboard import state
+from dashboard.kept import forget as forget_answers
+from dashboard.kept import kept
 from perf import default, settings
 from perf.health import Health
 from perf.model import (
@@ -32,7 +34,10 @@ from perf.model import (
 from perf.runtime import Runtime
 from perf.sources.sampler import SourceState
 from perf.timerange import step_for
-from perf.views import distributions, series, summary, thresholds, traces
+from perf.views import cache, distributions, series, summary, thresholds, traces
+from perf.views import caches as own_caches
+from perf.views.cache import Simulated, TierNow, Worth
+from perf.views.caches import TopKey
 from perf.views.distributions import Heatmap, Total
 from perf.views.series import Answer
 from perf.views.summary import Concern
@@ -93,7 +98,7 @@ def set_limit(metric: str, threshold: Threshold | None) -> None:
     rt = runtime()
     author = str(st.user.get("email") or "dashboard")  # Without sign-in there is no user.
     thresholds.change(rt.store, rt.writer, rt.clock, metric, threshold, author=author)
-    concerns.clear()
+    forget_answers(concerns)
 
 
 def changes() -> list[Change]:
@@ -101,14 +106,14 @@ def changes() -> list[Change]:
     return runtime().store.changes(limit=50)
 
 
-@st.cache_data(ttl=5.0, show_spinner=False)
-def concerns() -> list[Concern]:
+@kept(5.0)
+def concerns() -> Sequence[Concern]:
     """Series above their thresholds, the worst first."""
     rt = runtime()
     return summary.concerns(rt.store, rt.thresholds(), rt.clock.now())
 
 
-@st.cache_data(ttl=60.0, max_entries=200, show_spinner=False)
+@kept(60.0)
 def breaches(metric: str, limit: float) -> Breaches:
     """What *limit* would have meant in the last seven days."""
     rt = runtime()
@@ -116,20 +121,20 @@ def breaches(metric: str, limit: float) -> Breaches:
     return thresholds.breaches(rt.store, metric, limit, Window(end - WEEK, end))
 
 
-@st.cache_data(ttl=10.0, max_entries=100, show_spinner=False)
-def newest(metric: str) -> list[SeriesInfo]:
+@kept(10.0)
+def newest(metric: str) -> Sequence[SeriesInfo]:
     """Series of *metric* that still report, with their newest values."""
     rt = runtime()
     return series.newest(rt.store, metric, rt.clock.now(), age=120.0)
 
 
-@st.cache_data(ttl=10.0, show_spinner=False)
-def known() -> list[SeriesInfo]:
+@kept(10.0)
+def known() -> Sequence[SeriesInfo]:
     """Every known series."""
     return series.known(runtime().store)
 
 
-@st.cache_data(ttl=30.0, max_entries=50, show_spinner=False)
+@kept(30.0)
 def ranged(queries: tuple[str, ...], window: Window, max_points: int) -> Answer:
     """A range answer for figures that don't tick."""
     return series.answer(runtime().store, queries, window, max_points=max_points)
@@ -149,7 +154,7 @@ def by_hour(metric: str) -> Series | None:
     return found.series[0][1] if found.series and len(found.series[0][1].ts) else None
 
 
-@st.cache_data(ttl=5.0, max_entries=50, show_spinner=False, hash_funcs={RowsQuery: msgspec.json.encode})
+@kept(5.0)
 def samples(query: RowsQuery) -> Rows:
     """One page of raw samples."""
     return runtime().store.rows(query)
@@ -201,8 +206,8 @@ def version() -> str:
         return __version__
 
 
-@st.cache_data(ttl=10.0, max_entries=50, show_spinner=False)
-def totals(metric: str, window: Window, by: tuple[str, ...]) -> list[Total]:
+@kept(10.0)
+def totals(metric: str, window: Window, by: tuple[str, ...]) -> Sequence[Total]:
     """Number and sum of every group of series, the largest sum first; empty when nobody records *metric*."""
     rt = runtime()
     if not any(info.metric.name == metric for info in rt.store.series()):
@@ -210,33 +215,33 @@ def totals(metric: str, window: Window, by: tuple[str, ...]) -> list[Total]:
     return distributions.totals(rt.store, metric, window, by)
 
 
-@st.cache_data(ttl=10.0, max_entries=500, show_spinner=False)
+@kept(10.0)
 def shape(metric: str, labels: Labels, window: Window) -> Histogram:
     """Everything that the series with *labels* observed in *window*."""
     return distributions.distribution(runtime().store, Selector(metric, labels), window)
 
 
-@st.cache_data(ttl=10.0, max_entries=50, show_spinner=False)
+@kept(10.0)
 def heat(metric: str, labels: Labels, window: Window) -> Heatmap | None:
     """How often each magnitude was observed, in at most 120 steps."""
     step = step_for(window.seconds, 120)
     return distributions.heatmap(runtime().store, Selector(metric, labels), window, step)
 
 
-@st.cache_data(ttl=10.0, max_entries=50, show_spinner=False)
-def happened(window: Window) -> list[Annotation]:
+@kept(10.0)
+def happened(window: Window) -> Sequence[Annotation]:
     """Deploys and notes, the oldest first."""
     return runtime().store.annotations(window)
 
 
-@st.cache_data(ttl=10.0, max_entries=200, show_spinner=False)
+@kept(10.0)
 def traced(name: str, window: Window) -> Traced | None:
     """Who calls *name*, whom it calls, and what its time was spent in; None when no call of it was traced."""
     return traces.traced(runtime().store, name, window)
 
 
-@st.cache_data(ttl=10.0, max_entries=200, show_spinner=False)
-def slowest(metric: str, labels: Labels, window: Window, limit: int) -> list[Exemplar]:
+@kept(10.0)
+def slowest(metric: str, labels: Labels, window: Window, limit: int) -> Sequence[Exemplar]:
     """The slowest calls that were kept, the slowest first."""
     return runtime().store.exemplars(Selector(metric, labels), window, limit)
 
@@ -250,3 +255,39 @@ def services(metric: str, labels: Labels) -> set[str]:
 def recorded(metric: str) -> bool:
     """Whether anybody has ever reported *metric*."""
     return any(info.metric.name == metric for info in known())
+
+
+@kept(10.0)
+def worth(window: Window, name: str) -> Worth:
+    """What the caches called *name* (those of programs without one) answered, saved and threw away."""
+    return cache.worth(runtime().store, window, name)
+
+
+def caches() -> list[str]:
+    """Every cache that was ever heard of."""
+    return cache.names(runtime().store)
+
+
+def cache_tiers(name: str) -> list[TierNow]:
+    """What the tiers of caches hold now."""
+    rt = runtime()
+    return cache.tiers(rt.store, rt.clock.now(), name)
+
+
+def what_if(name: str) -> list[Simulated]:
+    """The hit ratio of memory at other bounds."""
+    rt = runtime()
+    return cache.what_if(rt.store, rt.clock.now(), name)
+
+
+def top_keys(count: int) -> list[TopKey]:
+    """The keys of this process's caches that saved most."""
+    return own_caches.top_keys(count)
+
+
+def forget(kind: str, text: str, name: str) -> int:
+    """Make the caches of this process called *name* (all without one) forget a key, a tag or a pattern; how many entries
+    their memory held of it.
+    """
+    wanted = {"key": text} if kind == "key" else {"tags": (text,)} if kind == "tag" else {"pattern": text}
+    return own_caches.invalidate(name=name or None, **wanted) or 0

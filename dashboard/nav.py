@@ -63,6 +63,14 @@ ENTRIES: tuple[Entry, ...] = (
         help="Where does the time go?",
     ),
     Entry(
+        file="cache",
+        title="Cache",
+        icon=":material/bolt:",
+        path="cache",
+        section="Explore",
+        help="Does it pay?",
+    ),
+    Entry(
         file="settings",
         title="Settings",
         icon=":material/settings:",

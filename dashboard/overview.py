@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from dashboard import calls, data, detail, panels, tables, ui
@@ -91,7 +93,7 @@ def summary() -> tuple[Status, str, str]:
     return headline(data.concerns(), data.health())
 
 
-def headline(found: list[Concern], health: Health) -> tuple[Status, str, str]:
+def headline(found: Sequence[Concern], health: Health) -> tuple[Status, str, str]:
     """The state of everything, in a word and a sentence."""
     now = data.now()
     words = [

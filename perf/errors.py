@@ -50,3 +50,23 @@ class OwnerError(PerfError):
 
 class PluginError(PerfError):
     """A plugin is unknown or can't be loaded."""
+
+
+class CacheError(PerfError):
+    """A cache was told something impossible: a wrong option, a key it can't make, a factory that asks for its own key."""
+
+
+class TierError(CacheError):
+    """A tier of a cache could not do what was asked; the cache goes on without it. *kind* is what statistics count it as."""
+
+    def __init__(self, message: str, *, kind: str = "error") -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class LoadFailed(CacheError):
+    """A factory failed in another process while this one waited for its value."""
+
+
+class LoadTimeout(CacheError, TimeoutError):
+    """A factory took longer than its hard timeout, and there was nothing stale to serve instead."""

@@ -1,4 +1,4 @@
-"""Ports: what the core expects of clocks, sources, stores and probes. Each has at least two real implementations."""
+"""Ports: what the core expects of clocks, sources, stores, probes and the tiers of a cache. Each has at least two real implementations."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ from perf.model import (
     Change,
     Distributions,
     Exemplar,
+    Held,
     Measurement,
     ProbeResult,
     RangeQuery,
     Rows,
     RowsQuery,
+    Said,
     Sample,
     Selector,
     Series,
     SeriesInfo,
     StoreUsage,
+    TierUsage,
     Window,
 )
 
@@ -117,3 +120,46 @@ class Probe(Protocol):
 
     def check(self) -> ProbeResult:
         """Do the real thing once. Never raises: a failure is a result."""
+
+
+class Tier(Protocol):
+    """An outer tier of a cache: bytes in, bytes out. May be used from any thread. Raises: TierError, from every method."""
+
+    name: str
+
+    def read(self, key: str) -> Held | None:
+        """What is held under *key*; None also when a generation of its key or of its tags moved since it was written."""
+
+    def write(self, key: str, held: Held, tags: Sequence[str], fence: bytes | None) -> bool:
+        """Hold it; False when it was refused, because a generation moved since *fence* or the tier has no room for it."""
+
+    def fence(self, names: Sequence[str]) -> bytes:
+        """The present generations of *names* (``k:<key>``, ``t:<tag>``), opaque; for a later `write` of that key and those tags."""
+
+    def invalidate(self, names: Sequence[str]) -> None:
+        """Move the generations of *names* (``k:<key>``, ``t:<tag>``) and drop those keys; the work depends on their number only."""
+
+    def clear(self) -> None:
+        """Drop everything, and refuse writes with an older fence."""
+
+    def usage(self) -> TierUsage:
+        """What the tier holds; cheap enough for every ten seconds."""
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+
+
+class Backplane(Protocol):
+    """How the caches of several processes agree on what is no longer true."""
+
+    def announce(self, said: Said) -> None:
+        """Tell every other cache; never raises, never waits for them."""
+
+    def changed(self) -> bool:
+        """Whether `heard` has something to say. Asked at every hit: at most 50 ns."""
+
+    def heard(self) -> list[Said] | None:
+        """What others announced since the last call; None when something was missed: forget everything."""
+
+    def close(self) -> None:
+        """Stop listening."""

@@ -13,18 +13,8 @@ import msgspec
 
 from perf.errors import SettingsError
 from perf.model import Threshold
+from perf.settinggroups import Bytes, CacheSettings, Group, Seconds, says
 from perf.settingtree import FOREIGN, PREFIX, adopt, fitted, meaning, plain, put, written
-
-Seconds = Annotated[float, msgspec.Meta(gt=0, extra={"unit": "seconds"})]
-"""A duration: a number of seconds, or text such as ``500ms``, ``10s``, ``5m``, ``6h``, ``7d``, ``2y``."""
-
-Bytes = Annotated[int, msgspec.Meta(ge=0, extra={"unit": "bytes"})]
-"""A size: a number of bytes, or text such as ``256MiB`` or ``1GB``."""
-
-
-def says(meaning: str) -> msgspec.Meta:
-    """What a setting means, for people."""
-    return msgspec.Meta(description=meaning)
 
 
 class Environment(StrEnum):
@@ -35,11 +25,7 @@ class Environment(StrEnum):
     TESTING = "testing"
 
 
-class _Group(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Base of every group of settings."""
-
-
-class Retention(_Group, frozen=True):
+class Retention(Group, frozen=True):
     """How long each level of the store keeps its rows."""
 
     raw: Annotated[Seconds, says("raw samples")] = 7 * 86_400.0
@@ -47,7 +33,7 @@ class Retention(_Group, frozen=True):
     hour: Annotated[Seconds, says("the roll-up to an hour")] = 2 * 31_536_000.0
 
 
-class StoreSettings(_Group, frozen=True):
+class StoreSettings(Group, frozen=True):
     """Where samples live, and how much memory and disk the store may take."""
 
     backend: Annotated[str, says("duckdb, or memory (forgets everything at the end)")] = "duckdb"
@@ -61,7 +47,7 @@ class StoreSettings(_Group, frozen=True):
     retention: Retention = Retention()
 
 
-class HostSettings(_Group, frozen=True):
+class HostSettings(Group, frozen=True):
     """CPU, memory, disks, network, load and pressure of the machine (or its container's limits)."""
 
     enabled: Annotated[bool, says("whether the machine is read")] = True
@@ -69,7 +55,7 @@ class HostSettings(_Group, frozen=True):
     slow_interval: Annotated[Seconds, says("how often space on disks and pressure are read")] = 10.0
 
 
-class ProcessSettings(_Group, frozen=True):
+class ProcessSettings(Group, frozen=True):
     """perf's own process, and others chosen by *pids* or by *names* (their command's name)."""
 
     enabled: Annotated[bool, says("whether processes are read")] = True
@@ -78,14 +64,14 @@ class ProcessSettings(_Group, frozen=True):
     names: Annotated[tuple[str, ...], says("other processes by the name of their command")] = ()
 
 
-class SourceSettings(_Group, frozen=True):
+class SourceSettings(Group, frozen=True):
     """What is read, and how often."""
 
     host: HostSettings = HostSettings()
     process: ProcessSettings = ProcessSettings()
 
 
-class RecordSettings(_Group, frozen=True):
+class RecordSettings(Group, frozen=True):
     """What this process records about its own functions, requests and queries, and what that may cost."""
 
     enabled: Annotated[bool, says("whether what is recorded is stored")] = True
@@ -97,7 +83,7 @@ class RecordSettings(_Group, frozen=True):
     release: Annotated[str, says("what is deployed; else PERF_RELEASE, or the git commit of the current folder")] = ""
 
 
-class SendSettings(_Group, frozen=True):
+class SendSettings(Group, frozen=True):
     """Where a program that owns no store sends what it records, and where that waits while nobody takes it."""
 
     enabled: Annotated[bool, says("false: what a program records stays in its memory")] = True
@@ -110,21 +96,21 @@ class SendSettings(_Group, frozen=True):
     spool_limit: Annotated[Bytes, says("size of what may wait; then the oldest is dropped, and counted")] = 64 * 2**20
 
 
-class ServerSettings(_Group, frozen=True):
+class ServerSettings(Group, frozen=True):
     """Where ``python -m perf serve`` listens; the dashboard's address stands in ``.streamlit/config.toml``."""
 
     host: Annotated[str, says("address to listen on")] = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(ge=0, le=65_535), says("port; 0 takes a free one")] = 8503
 
 
-class DashboardSettings(_Group, frozen=True):
+class DashboardSettings(Group, frozen=True):
     """What a first visit shows."""
 
     refresh: Annotated[Seconds, says("longest time between refreshes of a live page")] = 5.0
     range: Annotated[str, says("range of a first visit, once there are data for it")] = "3h"
 
 
-class LogSettings(_Group, frozen=True):
+class LogSettings(Group, frozen=True):
     """What perf logs, and how: ``text`` for people, ``json`` one object a line."""
 
     level: Annotated[str, says("DEBUG, INFO, WARNING, ERROR or CRITICAL")] = "INFO"
@@ -140,7 +126,7 @@ _THRESHOLDS = {
 }
 
 
-class Settings(_Group, frozen=True):
+class Settings(Group, frozen=True):
     """The whole tree."""
 
     environment: Annotated[
@@ -151,6 +137,7 @@ class Settings(_Group, frozen=True):
     sources: SourceSettings = SourceSettings()
     record: RecordSettings = RecordSettings()
     send: SendSettings = SendSettings()
+    cache: CacheSettings = CacheSettings()
     server: ServerSettings = ServerSettings()
     dashboard: DashboardSettings = DashboardSettings()
     logs: LogSettings = LogSettings()
@@ -236,7 +223,7 @@ def describe(group: type = Settings, prefix: tuple[str, ...] = ()) -> Iterator[D
     for field in msgspec.structs.fields(group):
         path = (*prefix, field.name)
         kind = plain(field.type)
-        if isinstance(kind, type) and issubclass(kind, _Group):
+        if isinstance(kind, type) and issubclass(kind, Group):
             yield from describe(kind, path)
             continue
         default = field.default_factory() if field.default is msgspec.NODEFAULT else field.default

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -143,15 +144,44 @@ def postgres_program(name: str) -> str:
     return found
 
 
+def forked(work: Callable[[], bool]) -> int:
+    """The process id of a child that does *work* and ends: with 0 when it answers True, never as a second run of the tests."""
+    child = os.fork()
+    if child:
+        return child
+    code = 1
+    try:
+        code = 0 if work() else 1
+    except BaseException:  # noqa: BLE001 - whatever it is, this process ends here.
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+class RedisServer(NamedTuple):
+    """A running Redis: its port and its process."""
+
+    port: int
+    process: subprocess.Popen[bytes]
+
+
+@contextmanager
+def redis_server_with(*options: str, port: int | None = None, ready: bool = True) -> Iterator[RedisServer]:
+    """A Redis of our own with *options* of its command line, without persistence, once it answers (unless not *ready*)."""
+    chosen = port or free_port()
+    with TemporaryDirectory(prefix="perf-redis-") as folder:
+        fixed = ["--port", str(chosen), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", folder]
+        with program([redis_server(), *fixed, *options], env=environment()) as process:
+            if ready:
+                eventually(lambda: _listens(chosen))
+            yield RedisServer(chosen, process)
+
+
 @contextmanager
 def redis() -> Iterator[int]:
     """The port of a Redis of our own, without persistence, once it answers."""
-    server, port = redis_server(), free_port()
-    with TemporaryDirectory(prefix="perf-redis-") as folder:
-        options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", folder]
-        with program([server, *options], env=environment()):
-            eventually(lambda: _listens(port))
-            yield port
+    with redis_server_with() as server:
+        yield server.port
 
 
 @contextmanager

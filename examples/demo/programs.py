@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from examples.demo import caches
 from examples.demo.course import Course
 from examples.demo.story import BACK_OFFICE, DAY, HOUR, JOBS, MINUTE, SHOP, Story, within
 from examples.demo.work import Calls, Factor, Work
-from examples.fastapi_shop.cache import REQUESTS
 from perf.instrument import http, jobs, queries, served
 from perf.instrument.asyncio import LAG
 from perf.instrument.gc import PAUSE
@@ -133,8 +133,7 @@ def _shop(story: Story, calls: Calls) -> Iterator[Course]:
         labels = {"generation": generation}
         calls.come(Work(name="", kind="", metric=PAUSE, labels=labels, pace=pace, median=median, often=visitors))
     yield from calls.courses()
-    yield calls.counter(REQUESTS, {"cache": "products", "result": "hit"}, hits)
-    yield calls.counter(REQUESTS, {"cache": "products", "result": "miss"}, lost + unknown)
+    yield from caches.courses(story, calls, hits, lost + unknown, calls.spent("shop.load_product"))
     yield calls.counter(MESSAGES, {"level": "error", "logger": "shop"}, failures)
     active = np.floor(0.6 * visitors(story, calls.ts) + story.random.random(len(calls.ts)))
     yield calls.gauge(served.ACTIVE, {}, active)

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from examples.demo.course import Cloud, Course, Integers, Line, Slow
-from examples.demo.story import DAY, HOUR, MINUTE, Story
+from examples.demo.story import DAY, HOUR, MINUTE, Mask, Story
 from perf.model import Array, Exemplar, Labels, Metric
 from perf.record.callers import CALLS, SECONDS, SELF, SPLIT
 
@@ -112,9 +112,14 @@ class Calls:
         told = np.diff(np.floor(self.ts / stretch), prepend=-1.0) != 0
         return Line(metric, self.labels(labels), self.ts[told], total[told])
 
-    def gauge(self, metric: Metric, labels: dict[str, str], values: Array) -> Line:
-        """A number at each of the times (n,)."""
-        return Line(metric, self.labels(labels), self.ts, values)
+    def gauge(self, metric: Metric, labels: dict[str, str], values: Array, where: Mask | None = None) -> Line:
+        """A number at each of the times (n,), or of those *where* there is one."""
+        return Line(metric, self.labels(labels), self.ts if where is None else self.ts[where], values)
+
+    def spent(self, name: str) -> Array:
+        """Seconds that the calls of *name* took in each step (n,)."""
+        found = [sums[1] for (_, callee, _), sums in self._sums.items() if callee == name]
+        return np.sum(found, axis=0).astype(np.float64)
 
     def labels(self, labels: dict[str, str]) -> Labels:
         """*labels* and those of the resource, as a store keeps what came over the wire: an empty one is none."""

@@ -10,15 +10,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from perf.api.bodies import decoded
 from perf.api.params import Params
-from perf.api.problem import ApiError, guarded
+from perf.api.problem import guarded
 from perf.errors import QueryError
 from perf.model import Annotation
 from perf.runtime import Runtime
 from perf.timerange import instant
 
-LARGEST = 10_000
-"""Bytes of a request."""
 AHEAD = 86_400.0
 """An annotation lies at most a day ahead."""
 
@@ -38,7 +37,8 @@ def routes(runtime: Runtime) -> list[Route]:
 
     async def annotations(request: Request) -> Response:
         if request.method == "POST":
-            announced = _dated(await _announcement(request), runtime)
+            Params(request, single=())
+            announced = _dated(await decoded(request, Announcement, "an annotation"), runtime)
             await run_in_threadpool(runtime.releases.announce, announced)
             return _json(announced, 201)
         window = Params(request, single=("from", "to")).window(runtime.clock)
@@ -51,22 +51,6 @@ def routes(runtime: Runtime) -> list[Route]:
 def _json(body: object, status: int = 200) -> Response:
     content = msgspec.json.encode(body)
     return Response(content, status, media_type="application/json", headers={"cache-control": "no-store"})
-
-
-async def _announcement(request: Request) -> Announcement:
-    # A page elsewhere can make a browser send a form or plain text here, but not this type.
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise ApiError(415, "send application/json")
-    Params(request, single=())
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST:
-            raise ApiError(413, f"a request has at most {LARGEST:,} bytes")
-    try:
-        return msgspec.json.decode(body, type=Announcement)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ApiError(400, f"the body is not an annotation: {error}") from error
 
 
 def _dated(given: Announcement, runtime: Runtime) -> Annotation:

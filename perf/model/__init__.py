@@ -1,6 +1,7 @@
 """Domain values: what perf measures, asks and answers."""
 
 from perf.model.annotation import DEPLOY, NOTE, Annotation
+from perf.model.cached import CacheStats, FunctionCounts, Held, Said, TierCounts, TierUsage
 from perf.model.distribution import SCALE, Histogram, HistogramSample
 from perf.model.exemplar import Exemplar
 from perf.model.measurement import Batch, Measurement
@@ -31,9 +32,12 @@ __all__ = [
     "Array",
     "Batch",
     "Beat",
+    "CacheStats",
     "Change",
     "Distributions",
     "Exemplar",
+    "FunctionCounts",
+    "Held",
     "Histogram",
     "HistogramSample",
     "Kind",
@@ -47,6 +51,7 @@ __all__ = [
     "RowOrder",
     "Rows",
     "RowsQuery",
+    "Said",
     "Sample",
     "Selector",
     "Series",
@@ -55,6 +60,8 @@ __all__ = [
     "Status",
     "StoreUsage",
     "Threshold",
+    "TierCounts",
+    "TierUsage",
     "Window",
     "WriterStats",
 ]

@@ -18,6 +18,7 @@ from perf.model.distribution import merge
 from perf.ports import Clock
 from perf.record.callers import Callers
 from perf.record.exemplars import Exemplars
+from perf.record.polls import Polls
 from perf.record.sampling import every
 from perf.record.series import MEASURE, TRACE, Counter, Distribution, Gauge, Ticks, Values
 from perf.record.spans import Spans
@@ -51,6 +52,7 @@ class Recorder:
     def __init__(self, clock: Clock, *, capacity: int = 100_000, label_cap: int = 1_000) -> None:
         self.clock = clock
         self.spans = Spans()
+        self.polls = Polls()
         self._callers = Callers(self.counter)
         self.exemplars_kept = Exemplars(clock)
         self.traces = True
@@ -109,7 +111,7 @@ class Recorder:
         """
         with self._draining:
             began = thread_time()
-            self._fold()
+            self._fold(last=last)
             self._tell_callers(None if last else self.clock.monotonic())
             told: list[Measurement] = []
             for series in tuple(self._known.values()):
@@ -182,13 +184,11 @@ class Recorder:
                 self._sets[metric.name] = self._sets.get(metric.name, 0) + 1
             return self._known[metric.name, key]
 
-    def _distributions(self) -> list[Distribution]:
-        return [series for series in tuple(self._known.values()) if isinstance(series, Distribution)]
-
-    def _fold(self) -> None:
-        for series in self._distributions():
+    def _fold(self, *, last: bool = False) -> None:
+        self.polls.turn(self.failed)
+        for series in [series for series in tuple(self._known.values()) if isinstance(series, Distribution)]:
             try:
-                folded = series.fold()
+                folded = series.fold(last=last)
             except Exception:  # noqa: BLE001 - the edge where perf must not break its host: one series must not stop the others.
                 self.failed(f"draining {series.metric.name}")
                 continue

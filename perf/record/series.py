@@ -55,7 +55,7 @@ class Distribution:
     """Observations of one series, in the base unit of its metric."""
 
     __slots__ = (
-        "_carry", "_nanos", "_seen", "_seen_measured", "_skipped", "_ticks", "_turns", "_values", "every", "labels",
+        "_between", "_early", "_lost", "_nanos", "_popped", "_skipped", "_ticks", "_told", "_turns", "_values", "every", "labels",
         "metric", "mode", "name", "pending", "put_ns", "skip", "slow", "tick", "total", "turn",
     )  # fmt: skip
 
@@ -66,7 +66,8 @@ class Distribution:
         self._nanos: deque[int] = deque(maxlen=capacity)
         self._values: deque[float] = deque(maxlen=capacity)
         self._ticks, self._skipped, self._turns = Ticks(), Ticks(), Ticks()
-        self._carry = self._seen = self._seen_measured = 0
+        self._popped = self._told = self._lost = self._between = 0
+        self._early: Histogram | None = None
         # The parts of the hot path: timers bind them, and nothing replaces them.
         self.tick = self._ticks.next
         self.put_ns = self._nanos.append
@@ -114,30 +115,43 @@ class Distribution:
         self.every = every
         self.mode = self.mode & TRACE | (SKIP if every > 1 else MEASURE)
 
-    def fold(self) -> Folded:
-        """Move what waits in the buffers into `pending`, scaled to the exact number of calls. One thread at a time."""
-        overflown = self._values.maxlen in (len(self._values), len(self._nanos))
-        histogram, popped, unfit = both(taken(self._nanos, _NANO), taken(self._values, 1.0))
-        measured, calls = self._counts()
-        # Ticked but not appended yet: a thread stands between the two, and its observation comes with the next fold.
-        lost = measured - popped if overflown else 0
-        late = 0 if lost else measured - popped
-        self._carry = late
-        owed = calls - late - unfit
-        if histogram is not None:
-            self.pending = sum_of(self.pending, scaled(histogram, owed))
-        elif owed > 0:
-            # Nothing to scale: counted with the next observation.
-            self._seen -= owed
-        return Folded(calls, popped, lost, unfit)
+    def fold(self, *, last: bool = False) -> Folded:
+        """Move what waits in the buffers into `pending`, scaled to the exact number of calls. One thread at a time.
 
-    def _counts(self) -> tuple[int, int]:
-        """Calls since the last fold: those that should have an observation (with the late ones), and all."""
+        Calls that were counted since the last observation wait for the next; at the *last* fold they take the shape of all before.
+        """
+        histogram, popped, unfit = both(taken(self._nanos, _NANO), taken(self._values, 1.0))
+        measured, total = self._totals()
+        self._popped += popped
+        waiting = len(self._nanos) + len(self._values)
+        lost = self._missing(measured, waiting)
+        self._told += unfit
+        # The observations of these come with the next fold.
+        calls = total - waiting - self._between - self._told
+        shape = histogram if self._early is None else sum_of(histogram, self._early)
+        if shape is None and last:
+            shape = self.total
+        if shape is not None and calls > 0:
+            self.pending, self._early = sum_of(self.pending, scaled(shape, calls)), None
+            self._told += calls
+        else:
+            self._early = None if last else shape
+        return Folded(max(0, calls), popped, lost, unfit)
+
+    def _totals(self) -> tuple[int, int]:
+        """Calls that were measured, and all calls, since the series was made."""
         measured = self._ticks.total()
-        total = measured + self._skipped.total() - self._turns.total()
-        fresh, calls = measured - self._seen_measured + self._carry, total - self._seen + self._carry
-        self._seen_measured, self._seen = measured, total
-        return fresh, calls
+        return measured, measured + self._skipped.total() - self._turns.total()
+
+    def _missing(self, measured: int, waiting: int) -> int:
+        """Observations that found no room since the last fold. A call counts before its observation is there: as many as there are
+        threads may stand between the two, but none from one fold to the next.
+        """
+        gap = max(0, measured - self._popped - self._lost - waiting)
+        lost = gap if gap > threading.active_count() else min(gap, self._between)
+        self._lost += lost
+        self._between = gap - lost
+        return lost
 
     def take(self) -> Histogram | None:
         """What was folded since the last take; it goes into `total`."""
@@ -150,9 +164,9 @@ class Distribution:
         """Start over: a forked child doesn't own what its parent recorded."""
         self._nanos.clear()
         self._values.clear()
-        self._carry = 0
-        self._counts()
-        self.pending = self.total = None
+        self._popped, self._told = self._totals()
+        self._lost = self._between = 0
+        self.pending = self.total = self._early = None
 
 
 class Counter:

@@ -52,7 +52,7 @@ live_tiles(
         Tile(query='requests{status="2xx"}', label="Requests", unit="1/s", worse=None),
         Tile(query="sum(rate(network_receive_bytes_total))", label="Network in", unit="By/s"),
         Tile(query="nothing_percent", label="Queue", unit="%", warning=80),
-        Tile(query="no_errors", label="Errors", unit="1/s", quiet=True),
+        Tile(query="nothing_failed", label="Errors", unit="1/s", quiet=True),
     ),
     view,
 )

@@ -145,6 +145,7 @@ def main() -> None:
                     ("trends-week", f"trends?{_view('7d')}", ("light",)),
                     ("functions", f"functions?{_view('3h')}&where=GET+%2Fsearch", THEMES),
                     ("queries", f"functions?{_view('3h')}&kind=Queries", ("light",)),
+                    ("cache", f"cache?{_view('3h')}", THEMES),
                 ),
             )
         with site(store) as shown:  # What is read, and what it costs, is there to see only while it is read.

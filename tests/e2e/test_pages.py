@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from dashboard import nav
+from dashboard import kept, nav
 from perf import default
+from perf.cache import Cache, MemoryTier
 from perf.clock import ManualClock
 from perf.model import Change, Kind, Metric, Sample, Threshold
 from perf.runtime import Runtime
@@ -33,12 +33,12 @@ def empty(tmp_path: Path, clock: ManualClock) -> Iterator[Runtime]:
     )
     runtime = Runtime(settings, clock)
     default.install(runtime)
-    st.cache_data.clear()
+    kept.forget()
     runtime.start()
     yield runtime
     default.install(None)
     runtime.stop()
-    st.cache_data.clear()
+    kept.forget()
 
 
 @pytest.fixture
@@ -339,7 +339,7 @@ def broken(runtime: Runtime, table_name: str) -> None:
     database = runtime.store._database  # type: ignore[attr-defined]  # the DuckDB store's own
     statement = f"ALTER TABLE {table_name} RENAME TO gone_{table_name}"
     runtime.writer.call(lambda: database.writer.execute(statement).fetchall()).result(10)
-    st.cache_data.clear()
+    kept.forget()
 
 
 def test_a_panel_that_has_no_answer_says_so_and_leaves_the_others(filled: Runtime) -> None:
@@ -358,3 +358,69 @@ def test_a_store_that_answers_no_question_leaves_every_page_standing(filled: Run
     app = opened(page)
     assert list(app.exception) == []
     assert app.main.markdown[0].value.startswith("## ")
+
+
+@pytest.fixture
+def cached(filled: Runtime) -> Runtime:
+    """A cache that answered nine of ten requests."""
+    requests = Metric("cache_requests_total", Kind.COUNTER, "1")
+    of = {"cache": "shop", "function": "shop.orders"}
+    found = []
+    for at, share in ((-600, 0.0), (-5, 1.0)):
+        for tier, result, count in (("memory", "hit", 90.0), ("load", "miss", 10.0)):
+            labels = (("cache", "shop"), ("result", result), ("tier", tier))
+            found.append(Sample(NOW + at, requests, labels, count * share))
+            labels = (*of.items(), ("result", result))
+            found.append(Sample(NOW + at, Metric("cache_function_requests_total", Kind.COUNTER), labels, count * share))
+        for name, total in (
+            ("cache_loads_total", 10.0),
+            ("cache_load_seconds_total", 5.0),
+            ("cache_saved_seconds_total", 45.0),
+        ):
+            found.append(Sample(NOW + at, Metric(name, Kind.COUNTER), tuple(of.items()), total * share))
+    found += [
+        Sample(NOW - 5, Metric(f"cache_{name}", unit="By"), (("cache", "shop"), ("tier", "memory")), value)
+        for name, value in (("bytes", 1024.0), ("bound_bytes", 4096.0), ("entries", 3.0), ("breaker_state", 0.0))
+    ]
+    found.append(Sample(NOW - 5, Metric("cache_whatif_hit_ratio"), (("cache", "shop"), ("scale", "2")), 0.95))
+    filled.writer.submit(found).result(10)
+    return filled
+
+
+def test_the_cache_page_says_whether_it_pays(cached: Runtime) -> None:
+    app = opened("cache")
+    words = "90 % of 100 requests were answered without work.</strong> It saved 45 s in 90 hits and spent 5 s on loads."
+    assert words in answer(app)
+    assert table(app, "Function") == [["shop.orders", "shop", 90.0, "100", "45 s", "500 ms", "10", "0"]]
+    assert table(app, "Tier") == [["memory", "shop", "● used", "3", "1 KiB", "4 KiB"]]
+    assert [row[1:] for row in table(app, "Cache")] == [["8 KiB", "95 %", "× 2"]]
+
+
+def test_one_of_several_caches_can_be_looked_at(cached: Runtime) -> None:
+    labels = (("cache", "reports"), ("result", "miss"), ("tier", "load"))
+    requests = Metric("cache_requests_total", Kind.COUNTER, "1")
+    cached.writer.submit([Sample(NOW - at, requests, labels, count) for at, count in ((600, 0.0), (5, 900.0))]).result(
+        10
+    )
+    app = opened("cache")
+    assert "of 1,000 requests" in answer(app)
+    next(box for box in app.selectbox if box.label == "Cache").set_value("shop").run()
+    assert not app.exception
+    assert "of 100 requests" in answer(app)
+
+
+def test_the_cache_page_without_a_cache_shows_the_line_that_makes_one(empty: Runtime) -> None:
+    app = opened("cache")
+    assert "Nothing cached." in answer(app)
+    assert "@cached(ttl=300" in app.code[0].value
+
+
+def test_the_cache_page_forgets_in_this_process(cached: Runtime) -> None:
+    cache = Cache(memory=MemoryTier(2**20, cached.clock), namespace="page-test", clock=cached.clock)
+    cache.set("user:1", 1)
+    app = opened("cache")
+    next(box for box in app.selectbox if box.label == "Forget").set_value("pattern")
+    next(box for box in app.text_input if box.label == "Which").set_value("user:*")
+    next(button for button in app.button if button.label == "Forget").click().run()
+    assert [toast.value for toast in app.toast] == ["pattern 'user:*': 1 entries forgotten from memory"]
+    assert cache.get("user:1") is None

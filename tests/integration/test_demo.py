@@ -13,13 +13,16 @@ import numpy as np
 import pytest
 
 from examples.demo import history, load
+from examples.demo.caches import LOADER
 from examples.demo.machine import Machine
 from examples.demo.story import DAY, HOUR, MINUTE, RELEASES, SLOWER, Story
+from perf.cache.ghost import SCALES
 from perf.clock import ManualClock, SystemClock
 from perf.model import Across, Aggregate, HistogramSample, RangeQuery, Selector, Window
 from perf.ports import MetricStore
 from perf.runtime import open_store
 from perf.settings import StoreSettings
+from perf.views import cache
 from tests.services import environment, eventually, free_port, program
 
 WANTED = (
@@ -27,7 +30,9 @@ WANTED = (
     ("http_client_request_duration_seconds", {"server_address": "payments.example", "service": "shop"}),
     ("db_client_operation_duration_seconds", {"db_query_summary": "SELECT orders", "service": "shop"}),
     ("function_duration_seconds", {"function": "shop.rank", "service": "shop"}),
-    ("cache_requests_total", {"result": "hit", "service": "shop"}),
+    ("cache_requests_total", {"cache": "products", "result": "hit", "service": "shop", "tier": "memory"}),
+    ("cache_saved_seconds_total", {"cache": "products", "function": LOADER, "service": "shop"}),
+    ("cache_bytes", {"cache": "products", "service": "shop", "tier": "memory"}),
     ("asyncio_loop_lag_seconds", {"service": "shop"}),
     ("trace_calls_total", {"callee": "shop.rank", "caller": "GET /search"}),
     ("streamlit_rerun_duration_seconds", {"page": "overview", "service": "back-office"}),
@@ -130,6 +135,18 @@ def test_the_slowest_calls_are_kept_with_their_callers(store: MetricStore) -> No
     assert len(kept) == 5
     assert {call.parents for call in kept} == {("GET /search",)}
     assert {call.release for call in kept} == {RELEASES[-1]}
+
+
+def test_the_page_about_caches_has_everything_to_show(store: MetricStore) -> None:
+    found = cache.worth(store, Window(NOW - 3 * HOUR, NOW))
+    assert found.ratio == pytest.approx(0.88, abs=0.02)
+    assert [(one.service, one.cache, one.function) for one in found.groups] == [("shop", "products", LOADER)]
+    assert found.saved_seconds / found.load_seconds == pytest.approx(0.88 / 0.12, rel=0.15)
+    assert found.evictions
+    tier = cache.tiers(store, NOW)[0]
+    assert (tier.tier, tier.failing) == ("memory", False)
+    assert 0.9 < tier.bytes / (tier.bound or 0.0) <= 1.0
+    assert [one.scale for one in cache.what_if(store, NOW)] == list(SCALES)
 
 
 def test_the_pace_follows_the_day() -> None:

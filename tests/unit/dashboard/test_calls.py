@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dashboard import calls, charts, data
+from dashboard import calls, charts, kept
 from dashboard.state import State
 from perf import default
 from perf.clock import ManualClock
@@ -34,8 +34,7 @@ def runtime(tmp_path: Path) -> Iterator[Runtime]:
     settings = Settings(store=StoreSettings(path=str(tmp_path / "perf.duckdb")), sources=silent)
     made = Runtime(settings, ManualClock(NOW))
     default.install(made)
-    for cached in (data.totals, data.shape, data.heat):
-        cached.clear()
+    kept.forget()
     yield made
     default.install(None)
     made.store.close()

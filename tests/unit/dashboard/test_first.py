@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from dashboard import data, first
+from dashboard import first, kept
 from perf import default
 from perf.clock import SystemClock
 from perf.model import Sample
@@ -37,8 +37,7 @@ def runtime() -> Iterator[Runtime]:
     clock = SystemClock()
     found = Runtime(Settings(store=StoreSettings(backend="memory")), clock, recorder=Recorder(clock))
     default.install(found)
-    data.concerns.clear()
-    data.newest.clear()
+    kept.forget()
     yield found
     default.install(None)
     found.store.close()

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-import streamlit as st
 
-from dashboard import overview, panels
+from dashboard import kept, overview, panels
 from dashboard.state import State
 from perf import default
 from perf.clock import ManualClock
@@ -41,11 +40,11 @@ def runtime(clock: ManualClock) -> Iterator[Runtime]:
     )
     made = Runtime(settings, clock)
     default.install(made)
-    st.cache_data.clear()
+    kept.forget()
     yield made
     default.install(None)
     made.stop()
-    st.cache_data.clear()
+    kept.forget()
 
 
 def keep(runtime: Runtime, name: str, value: float, labels: Labels = (), *, unit: str = "%") -> None:
@@ -145,10 +144,10 @@ def test_shares_say_what_they_are_shares_of(runtime: Runtime) -> None:
     for core in range(4):
         keep(runtime, "cpu_core_usage_percent", 1.0, (("core", str(core)),))
     keep(runtime, "memory_limit_bytes", 2.0**33, unit="By")
-    st.cache_data.clear()
+    kept.forget()
     assert (panels.cores(), panels.memory()) == ("of 4 cores", "of 8 GiB")
     keep(runtime, "cpu_limit_cores", 1.5, unit="1")
-    st.cache_data.clear()
+    kept.forget()
     assert panels.cores() == "of 1.5 cores, container limit"
 
 
@@ -195,7 +194,7 @@ def test_with_requests_the_tiles_begin_with_them(runtime: Runtime) -> None:
     metric = Metric(overview.REQUESTS, Kind.HISTOGRAM, "s")
     labels = (("http_request_method", "GET"), ("http_response_status_code", "500"), ("http_route", "/"))
     runtime.store.append([HistogramSample(NOW - 5, metric, labels, Histogram.of([0.1]))])
-    st.cache_data.clear()
+    kept.forget()
     assert overview.connected() == (True, False)
     assert [tile.label for tile in overview.chosen_tiles()] == ["Requests", "Errors", "p95", "CPU", "Memory", "Disk"]
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perf.clock import ManualClock
-from perf.model import Histogram, HistogramSample, Kind, Metric, Sample
+from perf.clock import ManualClock, SystemClock
+from perf.model import Histogram, HistogramSample, Kind, Measurement, Metric, Sample
 from perf.model.distribution import bucket_of
 from perf.record import Recorder, current
 from perf.record.batches import scaled
@@ -313,3 +313,49 @@ def test_the_process_has_one_recorder() -> None:
     for thread in threads:
         thread.join()
     assert set(found) == {current()}
+
+
+def _observed(told: list[Measurement]) -> int:
+    return sum(each.histogram.count for each in told if isinstance(each, HistogramSample))
+
+
+def test_calls_after_the_last_measured_one_are_counted_at_the_end() -> None:
+    recorder = Recorder(SystemClock())
+    series = recorder.distribution(SPEED)
+    for _ in range(5):
+        series.record(0.1)
+    assert _observed(recorder.drain(1.0)) == 5
+    series.sample(10**9)
+    series.turn = 10**9
+    for _ in range(1_000):
+        series.record(0.1)
+
+    assert _observed(recorder.drain(2.0)) == 0, "they wait for an observation"
+    (last,) = [each for each in recorder.drain(3.0, last=True) if isinstance(each, HistogramSample)]
+
+    assert (last.histogram.count, last.histogram.low) == (1_000, 0.1)
+
+
+@pytest.mark.parametrize("capacity", [100, 5_000])
+def test_a_buffer_that_overflows_while_it_is_drained_loses_no_count(capacity: int) -> None:
+    recorder = Recorder(SystemClock(), capacity=capacity)
+    series = recorder.distribution(SPEED)
+    told: list[Measurement] = []
+    done = threading.Event()
+
+    def drain() -> None:
+        while not done.wait(0.001):
+            told.extend(recorder.drain(1.0))
+
+    thread = threading.Thread(target=drain)
+    thread.start()
+    for number in range(200_000):
+        series.record_ns(1_000)
+        if number == 150_000:
+            series.sample(50)
+    done.set()
+    thread.join()
+    told.extend(recorder.drain(2.0, last=True))
+
+    assert _observed(told) == 200_000
+    assert recorder.dropped().get("buffer_full", 0) > 0 or capacity == 5_000

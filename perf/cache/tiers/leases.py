@@ -1,0 +1,90 @@
+"""Who may load a key, among the processes that share a folder. The kernel frees the lock of a process that dies; a frozen one has it
+until its lease is over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import struct
+from pathlib import Path
+
+import xxhash
+
+from perf.ports import Clock
+
+_OPEN = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+_SET = getattr(fcntl, "F_OFD_SETLK", None)
+"""Locks of an open file, not of a process: two caches of one process exclude each other, too. Linux only."""
+_LOCK = struct.Struct("hhqqi")
+"""``struct flock`` of Linux: type, whence, start, length, pid."""
+_END = struct.Struct("d")
+_SLOTS = 4096
+_KEYS = 2**62
+_DOUBT_SECONDS = 1.0
+_NO_LEASE = b""
+
+
+class Leases:
+    """Locks in the file *path*: each key is one byte far beyond its end, which takes no space. Raises: OSError."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self._path = path
+        self._clock = clock
+        self._seen: dict[int, tuple[float, float]] = {}
+        self._held: dict[bytes, tuple[int, int]] = {}
+
+    def lock(self, key: str, lease: float) -> bytes | None:
+        """A token when the caller may load *key*, None while another does. Empty when that one had it for longer than its lease: then
+        everybody may.
+        """
+        if _SET is None:
+            return _NO_LEASE
+        at = xxhash.xxh3_64_intdigest(key.encode("utf-8", "surrogatepass")) % _KEYS
+        fd = os.open(self._path, _OPEN, 0o600)
+        try:
+            fcntl.fcntl(fd, _SET, _LOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, at + _SLOTS * _END.size, 1, 0))
+        except BlockingIOError:
+            try:
+                return _NO_LEASE if self._over(at, self._end(fd, at)) else None
+            finally:
+                os.close(fd)
+        except OSError:
+            os.close(fd)
+            raise
+        # Keys that share a slot share the later end: somebody may wait longer for one who is frozen, no more.
+        with contextlib.suppress(OSError):  # The disk is full: whoever waits does without.
+            os.pwrite(fd, _END.pack(self._clock.monotonic() + lease), at % _SLOTS * _END.size)
+        token = os.urandom(8)
+        self._held[token] = fd, at
+        return token
+
+    def unlock(self, token: bytes) -> None:
+        """Let the next one load."""
+        held = self._held.pop(token, None)
+        if held is not None:
+            fd, at = held
+            try:
+                # Not left to close: a child that was forked meanwhile has it open, too.
+                fcntl.fcntl(fd, _SET or 0, _LOCK.pack(fcntl.F_UNLCK, os.SEEK_SET, at + _SLOTS * _END.size, 1, 0))
+            finally:
+                os.close(fd)
+
+    def _over(self, at: int, end: float) -> bool:
+        """Whether the lease that ends at *end* is over. Not at the first look: who got the lock just now has still to note its end."""
+        now = self._clock.monotonic()
+        if now < end:
+            return False
+        seen, since = self._seen.get(at, (None, now))
+        if seen != end:
+            since = now
+            if len(self._seen) >= _SLOTS:
+                self._seen.clear()
+            self._seen[at] = end, since
+        return now - since >= _DOUBT_SECONDS
+
+    @staticmethod
+    def _end(fd: int, at: int) -> float:
+        found = os.pread(fd, _END.size, at % _SLOTS * _END.size)
+        return float(_END.unpack(found)[0]) if len(found) == _END.size else 0.0
