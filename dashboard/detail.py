@@ -54,7 +54,9 @@ def links(row: Row, state: State) -> None:
     else:
         st.markdown(":gray[It calls nothing that is recorded.]")
     if found.callers:
-        names = ", ".join(f"**{_plain(link.name)}** ({_share(link.calls, found.calls)})" for link in found.callers[:5])
+        names = ", ".join(
+            f"**{tables.escaped(link.name)}** ({_share(link.calls, found.calls)})" for link in found.callers[:5]
+        )
         st.markdown(f"Called by {names}")
 
 
@@ -190,8 +192,3 @@ def _before(window: Window) -> Window:
 
 def _share(part: float, whole: float) -> str:
     return f"{100 * min(1.0, part / whole):.0f} %" if whole else show(None)
-
-
-def _plain(name: str) -> str:
-    """*name* without what Markdown would take for its own."""
-    return "".join(f"\\{letter}" if letter in "\\`*_{}[]()#+-.!|<>~$:" else letter for letter in name)

@@ -39,6 +39,14 @@ ENTRIES: tuple[Entry, ...] = (
         help="Is it healthy, and what changed?",
     ),
     Entry(
+        file="alerts",
+        title="Alerts",
+        icon=":material/notifications:",
+        path="alerts",
+        section="Now",
+        help="What fires, what would, and who is told?",
+    ),
+    Entry(
         file="health",
         title="Health",
         icon=":material/ecg_heart:",

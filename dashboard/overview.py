@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from dashboard import calls, data, detail, panels, tables, ui
+from dashboard import alerting, alerts, calls, data, detail, panels, tables, ui
 from dashboard.components.live import Line, Tile, live_tiles
 from dashboard.state import State, lasted
 from dashboard.theme import LOOKS
 from dashboard.units import show
 from perf.health import Health
-from perf.model import Labels, Status
+from perf.model import AlertRule, Incident, IncidentState, Labels, RuleKind, Severity, Status
 from perf.views.summary import Concern
 
 REQUESTS = "http_server_request_duration_seconds"
@@ -90,13 +90,21 @@ def answer() -> None:
 
 def summary() -> tuple[Status, str, str]:
     """The state of everything now."""
-    return headline(data.concerns(), data.health())
+    return headline(data.concerns(), data.health(), _alerts())
 
 
-def headline(found: Sequence[Concern], health: Health) -> tuple[Status, str, str]:
-    """The state of everything, in a word and a sentence."""
+def headline(
+    found: Sequence[Concern], health: Health, firing: Sequence[tuple[Incident, AlertRule]] = ()
+) -> tuple[Status, str, str]:
+    """The state of everything, in a word and a sentence. What the rest says already is not said again for an alert."""
     now = data.now()
+    told = {concern.metric for concern in found}
     words = [
+        f"alert {alerts.told(one)}"
+        for one, rule in firing
+        if alerting.subject(rule)[0] not in told and rule.kind is not RuleKind.HEALTH_CHECK
+    ]
+    words += [
         f"{named(c.metric, c.labels)} {show(c.value, c.unit)}, above {c.limit:g} {c.unit} for {lasted(now - c.since)}"
         for c in found
     ]
@@ -107,11 +115,18 @@ def headline(found: Sequence[Concern], health: Health) -> tuple[Status, str, str
         if result.status is not Status.HEALTHY
         and not (result.name in said and "free for the store" not in result.message)
     ]
-    status = Status.worst([health.status, *(concern.status for concern in found)])
+    judged = [Status.UNHEALTHY if one.severity is Severity.CRITICAL else Status.DEGRADED for one, _ in firing]
+    status = Status.worst([health.status, *(concern.status for concern in found), *judged])
     if not words:
         return status, "Healthy.", f"{_now()} All {len(health.results)} checks pass."
     count = "One thing needs a look" if len(words) == 1 else f"{len(words)} things need a look"
     return status, f"{LOOKS[status].word.capitalize()}.", f"{count}: {'; '.join(words)}."
+
+
+def _alerts() -> list[tuple[Incident, AlertRule]]:
+    """What fires, the worst first."""
+    found = [(one, alerting.rule_of(one)) for one in alerting.firing() if one.state is IncidentState.FIRING]
+    return [(one, rule) for one, rule in found if rule is not None]
 
 
 def _now() -> str:

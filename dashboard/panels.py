@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dashboard import data, ui
+from dashboard import alerting, data, ui
 from dashboard.components.live import Annotation as Mark
-from dashboard.components.live import Line, Tile, View, live_chart, live_strip, live_tiles
+from dashboard.components.live import Band, Line, Tile, View, live_chart, live_strip, live_tiles
 from dashboard.components.live import Threshold as Limit
 from dashboard.state import State
 from dashboard.theme import LOOKS
 from dashboard.units import show
 from perf.health import Health
-from perf.model import DEPLOY, Annotation, Kind, Level, Metric, Status
+from perf.model import DEPLOY, Annotation, Kind, Level, Metric, Severity, Status
 
 BYTES_PER_SAMPLE = 4.0  # Sealed 3.5, and 9 for the newest six hours: docs/benchmarks.md.
 RECEIVED = "sum(rate(network_receive_bytes_total))"
@@ -67,6 +67,14 @@ def marks(state: State) -> tuple[Mark, ...]:
     return tuple(Mark(one.ts, mark_text(one)) for one in data.happened(state.span(now)))
 
 
+def bands(state: State) -> tuple[Band, ...]:
+    """When alerts fired in the range, for every chart."""
+    return tuple(
+        Band(one.start, one.end, "critical" if one.severity is Severity.CRITICAL else "warning", one.name)
+        for one in alerting.firings(alerting.span(state))
+    )
+
+
 def mark_text(one: Annotation) -> str:
     """``deploy shop v1.8.0``, or a note's title."""
     parts = (one.kind, one.service, one.title) if one.kind == DEPLOY else (one.service, one.title)
@@ -85,7 +93,7 @@ def chart(  # noqa: PLR0913 - as `live_chart`
     metric: str = "",
     envelope: bool = False,
 ) -> None:
-    """A live chart of the page's range with its deploys and notes, and the threshold lines of *metric*."""
+    """A live chart of the page's range with its deploys, notes and alerts, and the threshold lines of *metric*."""
     live_chart(
         key,
         found,
@@ -96,6 +104,7 @@ def chart(  # noqa: PLR0913 - as `live_chart`
         y_max=y_max,
         thresholds=limits(metric),
         annotations=marks(state),
+        bands=bands(state),
         envelope=envelope,
     )
 

@@ -36,6 +36,11 @@ def labels_text(labels: Labels) -> str:
     return ", ".join(f"{name}={value}" for name, value in labels)
 
 
+def escaped(words: str) -> str:
+    """*words* without what Markdown would take for its own."""
+    return "".join(f"\\{letter}" if letter in "\\`*_{}[]()#+-.!|<>~$:" else letter for letter in words)
+
+
 def plain(rows: Sequence[Mapping[str, object]], *, alt: str, height: int | Literal["content"] = "content") -> None:
     """A small table that fits the page."""
     st.dataframe(pd.DataFrame(rows), hide_index=True, height=height, alt=alt, width="stretch")

@@ -20,6 +20,14 @@ class QueryError(PerfError):
         self.position = position
 
 
+class ConditionError(QueryError):
+    """The condition of an alert rule can't be understood; *position* is the 0-based column."""
+
+
+class RuleError(PerfError):
+    """An alert rule contradicts itself, or needs what isn't there."""
+
+
 class StoreError(PerfError):
     """The store could not do what was asked."""
 

@@ -19,6 +19,17 @@ SOURCES: Mapping[str, str] = {
     "process": "perf.sources.process:ProcessSource",
 }
 
+CHANNELS: Mapping[str, str] = {
+    "alertmanager": "perf.alerts.channels.alertmanager:AlertmanagerChannel",
+    "apprise": "perf.alerts.channels.apprise:AppriseChannel",
+    "email": "perf.alerts.channels.email:EmailChannel",
+    "file": "perf.alerts.channels.file:FileChannel",
+    "log": "perf.alerts.channels.log:LogChannel",
+    "pagerduty": "perf.alerts.channels.pagerduty:PagerDutyChannel",
+    "slack": "perf.alerts.channels.slack:SlackChannel",
+    "webhook": "perf.alerts.channels.webhook:WebhookChannel",
+}
+
 
 def resolve(kind: str, name: str, table: Mapping[str, str]) -> type:
     """The class that *table* lists under *name*; *kind* is for the error.

@@ -6,14 +6,21 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from perf.model import (
+    AlertRule,
     Annotation,
     Batch,
     Change,
+    Delivery,
+    DeliveryPage,
     Distributions,
     Exemplar,
     Held,
+    Incident,
+    IncidentFilter,
+    IncidentPage,
     Measurement,
     ProbeResult,
+    Queued,
     RangeQuery,
     Rows,
     RowsQuery,
@@ -22,6 +29,8 @@ from perf.model import (
     Selector,
     Series,
     SeriesInfo,
+    Silence,
+    Step,
     StoreUsage,
     TierUsage,
     Window,
@@ -111,8 +120,58 @@ class Annotations(Protocol):
         """What happened in *window*, the oldest first."""
 
 
+class AlertStore(Protocol):
+    """What alerting must not forget. What changes something is called from the writing thread."""
+
+    def rules(self) -> list[AlertRule]:
+        """Every rule, by name; from memory."""
+
+    def put_rule(self, rule: AlertRule, author: str) -> None:
+        """Add *rule*, or replace the one of its id."""
+
+    def drop_rule(self, id: str, author: str) -> None:
+        """Forget the rule *id*."""
+
+    def incidents(self, *, open_only: bool = True) -> list[Incident]:
+        """Those that are open, by time; otherwise also the last day's others."""
+
+    def commit(self, step: Step) -> None:
+        """Store all of *step* or nothing. Incidents and notifications of a known id: the newer incident wins, the
+        notification that is there stays. An incident that ends without having fired leaves no trace.
+        """
+
+    def history(
+        self, window: Window, limit: int = 50, offset: int = 0, wanted: IncidentFilter | None = None
+    ) -> IncidentPage:
+        """Incidents that were open at some time in *window*, the newest first; pending ones aren't among them."""
+
+    def silences(self) -> list[Silence]:
+        """Every silence, over or not, by start; from memory."""
+
+    def put_silence(self, silence: Silence) -> None:
+        """Add *silence*, or replace the one of its id."""
+
+    def drop_silence(self, id: str) -> None:
+        """Forget the silence *id*."""
+
+    def due(self, now: float, limit: int = 100) -> list[Queued]:
+        """What waits and whose time has come; of each incident and channel only the oldest that waits. What was never tried and
+        whose time is still to come holds nothing up.
+        """
+
+    def record(self, deliveries: Sequence[Delivery], next_at: float | None = None) -> None:
+        """Note attempts, all or none; their notifications are tried again at *next_at*, and never again without one."""
+
+    def deliveries(self, window: Window, limit: int = 50, offset: int = 0) -> DeliveryPage:
+        """Attempts in *window*, the newest first."""
+
+
 class MetricStore(Store, Upkeep, Overrides, Annotations, Protocol):
     """A complete store: what the runtime opens."""
+
+    @property
+    def alerts(self) -> AlertStore:
+        """Rules, incidents and what is to be sent."""
 
 
 class Probe(Protocol):

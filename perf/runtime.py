@@ -10,6 +10,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
 from perf import ownerfile
+from perf.alerts.defaults import in_force
+from perf.alerts.evaluator import Evaluator
+from perf.alerts.heartbeat import Heartbeat
+from perf.alerts.outbox import INTERVAL, Sender, opened
+from perf.alertsettings import AlertSettings
 from perf.clock import SystemClock
 from perf.errors import StoreBusy, StoreClosed, StoreError, StoreLocked
 from perf.health import HealthChecker
@@ -19,7 +24,7 @@ from perf.health.probes.loops import LoopsProbe, dead
 from perf.health.probes.resources import ResourcesProbe
 from perf.health.probes.store import StoreProbe
 from perf.loops import Loop
-from perf.model import Beat, Measurement, Selector, SeriesInfo, Threshold
+from perf.model import Beat, Measurement, Selector, SeriesInfo, Step, Threshold
 from perf.ownerfile import Owner
 from perf.plugins import SOURCES, STORES, resolve
 from perf.ports import Clock, MetricStore, Probe
@@ -30,10 +35,13 @@ from perf.sources.own import OwnSource
 from perf.sources.sampler import Sampler, Scheduled
 from perf.store.writer import Writer
 from perf.views import thresholds
+from perf.views.alerts import Alerts
 from perf.views.annotations import Releases
+from perf.views.writes import written
 
 HOUSEKEEPING_SECONDS = 10.0
 HEALTH_SECONDS = 10.0
+ALERT_SECONDS = 1.0
 OWN_SECONDS = 10.0
 PRODUCER_SECONDS = 2.0
 """How long the end waits for what produces samples."""
@@ -83,6 +91,19 @@ class Runtime:
         self.store = open_store(settings.store, self.clock)
         self.writer = Writer(self.store, self.clock, capacity=settings.store.queue_samples)
         self.releases = Releases(self.store, self.writer)
+        self.channels = opened(settings.alerts, self.clock)
+        self.evaluator = Evaluator(
+            self.store,
+            self._keep,
+            settings.alerts,
+            self.clock,
+            rules=lambda: in_force(self.store.alerts.rules()),
+        )
+        self.sender = Sender(self.store.alerts, self.writer, self.channels, self.clock, settings.alerts)
+        self._dead_man = Heartbeat(settings.alerts, self.clock)
+        self._evaluation = Loop("alerts", ALERT_SECONDS, self._evaluate, self.clock)
+        self._delivery = Loop("delivery", INTERVAL, self.sender.turn, self.clock)
+        self.alerts = Alerts(self.store, self.writer, self.clock, self.evaluator, self.channels)
         own = Scheduled("own", OwnSource(self.clock, self.store.usage, self.writer.stats, self.beats), OWN_SECONDS)
         self.sampler = Sampler([*scheduled_sources(settings, self.clock), own], self._submit, self.clock)
         self.health = self._health()
@@ -111,6 +132,9 @@ class Runtime:
             self._thread("drain", self._drain.run, self._stop)
         self._thread("housekeeper", self._housekeeper.run, self._stop)
         self._thread("health", self._checks.run, self._stop)
+        if self.settings.alerts.enabled:
+            self._thread("alerts", self._evaluation.run, self._stop)
+            self._thread("delivery", self._delivery.run, self._stop)
         if url and self.settings.store.backend == "duckdb":
             self._note = Owner(pid=os.getpid(), url=url, token=self.token, started=self.started)
             self._leave_note()
@@ -134,6 +158,11 @@ class Runtime:
             return
         self.store.close()
 
+    def reach(self, settings: AlertSettings) -> None:
+        """Send notifications by *settings* from now on: a program named the addresses of its channels."""
+        self.channels.update(opened(settings, self.clock))
+        self.sender.use(settings)
+
     def thresholds(self) -> dict[str, Threshold]:
         """Metric -> threshold in force."""
         return thresholds.in_force(self.settings, self.store)
@@ -146,6 +175,8 @@ class Runtime:
             self._housekeeper.beat,
             self._checks.beat,
         ]
+        if self.settings.alerts.enabled:
+            parts += [self._evaluation.beat, self._delivery.beat]
         if self.settings.record.enabled:
             parts.append(self._drain.beat)
         return [beat() for beat in parts]
@@ -228,6 +259,16 @@ class Runtime:
                 self._maintenance = None
                 raise StoreError(f"upkeep failed: {error}") from error
         self._maintenance = self.writer.call(lambda: self.store.maintain(self.clock.now()))
+
+    def _evaluate(self) -> None:
+        """One turn of the rules; that it went well, and that what it queued is being sent, is what the heartbeat tells."""
+        self.evaluator.turn()
+        if self.clock.monotonic() - self._delivery.beat().last < HEALTH_SECONDS:
+            self._dead_man.beat()
+
+    def _keep(self, step: Step) -> None:
+        """Store what alerting decided; durable when it returns."""
+        written(self.writer, lambda: self.store.alerts.commit(step), "alerts")
 
     def _check(self) -> None:
         now = self.clock.now()

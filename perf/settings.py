@@ -11,10 +11,11 @@ from typing import Annotated, Any
 
 import msgspec
 
+from perf.alertsettings import AlertSettings, problems
+from perf.cachesettings import CacheSettings
 from perf.errors import SettingsError
 from perf.model import Threshold
-from perf.settinggroups import Bytes, CacheSettings, Group, Seconds, says
-from perf.settingtree import FOREIGN, PREFIX, adopt, fitted, meaning, plain, put, written
+from perf.settingtree import FOREIGN, PREFIX, Bytes, Group, Seconds, adopt, fitted, meaning, plain, put, says, written
 
 
 class Environment(StrEnum):
@@ -117,7 +118,17 @@ class LogSettings(Group, frozen=True):
     format: Annotated[str, says("text, or json for one object a line")] = "text"
 
 
-_SECRET = ("headers", "password", "secret", "token")
+_SECRET = (
+    "headers",
+    "password",
+    "secret",
+    "token",
+    "routing_key",
+    "slack.url",
+    "webhook.urls",
+    "apprise.urls",
+    "heartbeat.url",
+)
 _THRESHOLDS = {
     "cpu_usage_percent": Threshold(80.0, 95.0),
     "memory_usage_percent": Threshold(90.0, 97.0),
@@ -140,6 +151,7 @@ class Settings(Group, frozen=True):
     cache: CacheSettings = CacheSettings()
     server: ServerSettings = ServerSettings()
     dashboard: DashboardSettings = DashboardSettings()
+    alerts: AlertSettings = AlertSettings()
     logs: LogSettings = LogSettings()
     thresholds: Annotated[dict[str, Threshold], says("warning and critical limits by metric")] = msgspec.field(
         default_factory=lambda: dict(_THRESHOLDS)
@@ -277,6 +289,8 @@ def _check(settings: Settings) -> None:
             "store.retention: a coarser level must be kept at least as long: "
             f"raw {keep.raw:g} s, minute {keep.minute:g} s, hour {keep.hour:g} s"
         )
+    if contradiction := problems(settings.alerts):
+        raise SettingsError(contradiction)
     if settings.logs.format not in ("text", "json"):
         raise SettingsError(f"logs.format: {settings.logs.format!r}; known: json, text")
     for name, threshold in settings.thresholds.items():

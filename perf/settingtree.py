@@ -14,6 +14,12 @@ import msgspec
 
 from perf.errors import SettingsError
 
+Seconds = Annotated[float, msgspec.Meta(gt=0, extra={"unit": "seconds"})]
+"""A duration: a number of seconds, or text such as ``500ms``, ``10s``, ``5m``, ``6h``, ``7d``, ``2y``."""
+
+Bytes = Annotated[int, msgspec.Meta(ge=0, extra={"unit": "bytes"})]
+"""A size: a number of bytes, or text such as ``256MiB`` or ``1GB``."""
+
 PREFIX = "PERF_"
 FOREIGN = {
     "PERF_RELEASE": ("record", "release"),
@@ -25,6 +31,15 @@ FOREIGN = {
 _DURATION = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0, "y": 31_536_000.0}
 _SIZE = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 _QUANTITY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([a-zA-Z]*)\s*")
+
+
+class Group(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of every group of settings."""
+
+
+def says(meaning: str) -> msgspec.Meta:
+    """What a setting means, for people."""
+    return msgspec.Meta(description=meaning)
 
 
 def quantity(text: str, unit: str) -> float:
@@ -63,7 +78,7 @@ def written(value: Any, kind: Any) -> str:  # Any: a value of any setting, and i
         return msgspec.json.encode(value).decode()
     scales = _SIZE if unit == "bytes" else _DURATION
     name, factor = max(((n, f) for n, f in scales.items() if n != "w" and value % f == 0), key=lambda scale: scale[1])
-    text = f"{value / factor:g}"
+    text = f"{value / factor:.15g}"
     return text + {"kib": "KiB", "mib": "MiB", "gib": "GiB"}.get(name, name)
 
 

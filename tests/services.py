@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -31,14 +32,19 @@ CHROMIUM_ARGUMENTS = [
     "--no-first-run",
 ]
 
+FIRST_PORT, PORTS, PORT_RANGES = 12_000, 5_000, 4
+
 T = TypeVar("T")
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of 127.0.0.1 that was free a moment ago: below those that the system gives out, and no other test process's."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % PORT_RANGES
+    while True:
+        port = FIRST_PORT + PORTS * worker + secrets.randbelow(PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def eventually(ask: Callable[[], T], *, seconds: float = 10.0, every: float = 0.05) -> T:

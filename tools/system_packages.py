@@ -25,6 +25,12 @@ PROGRAMS = (
     Program("node", "nodejs", "brew install node", "the browser's units are checked without a browser"),
     Program("redis-server", "redis-server", "brew install redis", "recording of Redis is tested with a real one"),
     Program("postgres", "postgresql postgresql-contrib", "brew install postgresql", "the same of PostgreSQL"),
+    Program(
+        "prometheus-alertmanager",
+        "prometheus-alertmanager",
+        "brew install alertmanager",
+        "alerts are delivered to a real Alertmanager",
+    ),
 )
 
 _POSTGRES = Path("/usr/lib/postgresql")

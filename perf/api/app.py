@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route, Router
 
+from perf.api import alerts, cache, exemplars, export, health, series, sql
 from perf.api import annotations as marks
-from perf.api import cache, exemplars, export, health, series, sql
 from perf.api.hosts import LOOPBACK, KnownHosts
 from perf.api.middleware import SecurityHeaders
 from perf.api.problem import http_error
@@ -22,7 +22,7 @@ from perf.transport.receiver import Receiver
 
 def routes(runtime: Runtime) -> list[BaseRoute]:
     """Everything under ``/api``, ``/health`` and ``/metrics``; what is unknown there is a 404, not the dashboard's page."""
-    parts = (series, export, sql, exemplars, marks, cache)
+    parts = (series, export, sql, exemplars, marks, cache, alerts)
     resources = [route for part in parts for route in part.routes(runtime)]
     limits = Limits(max_age=runtime.settings.store.retention.raw)
     receiver = Receiver(

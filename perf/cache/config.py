@@ -9,7 +9,7 @@ import msgspec
 from perf.errors import CacheError
 
 if TYPE_CHECKING:
-    from perf.settinggroups import CacheSettings
+    from perf.cachesettings import CacheSettings
 
 MIB = 2**20
 _NUMBERS = ("max_memory_mb", "max_file_cache_size_mb", "compression_threshold")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import perf
-from perf.cli import dashboard, doctor, export, health, serve, sql
+from perf.cli import alerts, dashboard, doctor, export, health, rules, serve, sql
 from perf.errors import PerfError
 
 FAILED = 2
@@ -22,6 +22,8 @@ examples:
   python -m perf dashboard                                 record, and show it on the port of the settings
   python -m perf serve                                     the same without the dashboard
   python -m perf health                                    the state of the running monitor
+  python -m perf alerts                                    what fires now
+  python -m perf rules export > rules.yaml                 the rules of alerts, for git
   python -m perf sql "SELECT * FROM perf.metrics LIMIT 5"
   python -m perf export --query cpu_usage_percent --from now-24h --step 60s --output cpu.csv
   python -m perf doctor                                    what is wrong with this installation
@@ -71,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"perf {perf.__version__}")
     verbs = top.add_subparsers(metavar="VERB", required=True)
-    for verb in (dashboard, serve, health, sql, export, doctor):
+    for verb in (dashboard, serve, health, alerts, rules, sql, export, doctor):
         name = verb.__name__.rpartition(".")[2]
         text = (verb.__doc__ or "").strip()
         added = verbs.add_parser(

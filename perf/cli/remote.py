@@ -71,6 +71,25 @@ def answers(url: str, *, timeout: float = 2.0) -> bool:
     return True
 
 
+def asked(url: str, path: str, kind: type[_T], given: object = None) -> _T:
+    """The answer of the owner at *url* to ``GET`` *path*, or to ``POST`` when something is *given*, as *kind*.
+
+    Raises: QueryError, OwnerError.
+    """
+    content = None if given is None else msgspec.json.encode(given)
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(f"{url}/api/v1/{path}", content, headers)  # noqa: S310  # as above
+    with _opened(request, TIMEOUT) as response:
+        return _decoded(_whole(response, url), kind, url)
+
+
+def text(url: str, path: str) -> str:
+    """The answer of the owner at *url* to ``GET`` *path* as it is. Raises: QueryError, OwnerError."""
+    request = urllib.request.Request(f"{url}/api/v1/{path}")  # noqa: S310  # as above
+    with _opened(request, TIMEOUT) as response:
+        return _whole(response, url).decode()
+
+
 class RemoteData:
     """What is stored, asked from the owner at *url*, which knows *token*."""
 

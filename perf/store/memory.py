@@ -31,9 +31,10 @@ from perf.model import (
     Window,
 )
 from perf.model.distribution import HistogramSample
-from perf.ports import Clock
+from perf.ports import AlertStore, Clock
 from perf.settings import StoreSettings
 from perf.store import answers, levels, retention
+from perf.store.alerts import MemoryAlerts
 from perf.store.answers import COUNT_CAP, Found
 from perf.store.catalog import SeriesCatalog
 from perf.store.levels import BEGINNING, MICRO, Plan, micros
@@ -63,6 +64,7 @@ class MemoryStore:
         self._clock = clock
         self._steady = SteadyTime(clock)
         self._closed = False
+        self.alerts: AlertStore = MemoryAlerts(clock)
 
     def append(self, samples: Sequence[Measurement], batches: Sequence[Batch] = ()) -> None:
         """Keep *samples* and *batches*. Raises: StoreError when one isn't usable (then none is kept), StoreClosed."""

@@ -146,6 +146,7 @@ def main() -> None:
                     ("functions", f"functions?{_view('3h')}&where=GET+%2Fsearch", THEMES),
                     ("queries", f"functions?{_view('3h')}&kind=Queries", ("light",)),
                     ("cache", f"cache?{_view('3h')}", THEMES),
+                    ("alerts", f"alerts?{_view('7d')}&part=Rules&rule=CPU+above+80+%25", THEMES),
                 ),
             )
         with site(store) as shown:  # What is read, and what it costs, is there to see only while it is read.

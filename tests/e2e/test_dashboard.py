@@ -39,7 +39,8 @@ TILE_READY = """() => {
 }"""
 SETTLED = """() => {
   const panels = [...document.querySelectorAll('[data-perf-state]')];
-  const empty = document.querySelector('[data-testid="stCode"]'); // a page without data shows how to get some
+  const bare = location.pathname.endsWith('/alerts') && document.querySelector('.perf-answer'); // tables alone
+  const empty = bare || document.querySelector('[data-testid="stCode"]'); // a page without data shows how to get some
   return !document.querySelector('#perf-first') && (panels.length > 0 || empty) && panels.every((one) => one.dataset.perfState !== 'loading')
     && [...document.querySelectorAll('.perf-chart')].every((one) => 'perfDrawn' in one.dataset)
     && document.querySelector('.stApp')?.dataset.testScriptState === 'notRunning';

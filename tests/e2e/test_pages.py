@@ -165,7 +165,7 @@ def test_health_lists_every_check_level_and_loop(filled: Runtime) -> None:
     ]
     assert [row[0] for row in table(app, "Level")] == ["raw", "1m", "1h"]
     assert [(row[0], row[3]) for row in table(app, "Loop")] == [
-        (name, 0) for name in ("writer", "sampler", "housekeeper", "health", "drain")
+        (name, 0) for name in ("writer", "sampler", "housekeeper", "health", "alerts", "delivery", "drain")
     ]
 
 

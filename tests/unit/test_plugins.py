@@ -5,12 +5,16 @@ from __future__ import annotations
 import pytest
 
 from perf.errors import PluginError
-from perf.plugins import SOURCES, STORES, resolve
+from perf.plugins import CHANNELS, SOURCES, STORES, resolve
 
 
 @pytest.mark.parametrize(
     ("kind", "name", "table"),
-    [(kind, name, table) for kind, table in (("store", STORES), ("source", SOURCES)) for name in table],
+    [
+        (kind, name, table)
+        for kind, table in (("store", STORES), ("source", SOURCES), ("channel", CHANNELS))
+        for name in table
+    ],
 )
 def test_every_listed_name_is_a_class(kind: str, name: str, table: dict[str, str]) -> None:
     assert resolve(kind, name, table).__name__ == table[name].partition(":")[2]

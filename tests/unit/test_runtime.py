@@ -53,7 +53,15 @@ def test_starting_runs_every_loop_and_leaves_the_note(runtime: Runtime) -> None:
     runtime.start("http://127.0.0.1:1")
     names = {thread.name for thread in threading.enumerate()}
     assert {"perf-writer", "perf-sampler", "perf-housekeeper", "perf-health"} <= names
-    assert [beat.name for beat in runtime.beats()] == ["writer", "sampler", "housekeeper", "health", "drain"]
+    assert [beat.name for beat in runtime.beats()] == [
+        "writer",
+        "sampler",
+        "housekeeper",
+        "health",
+        "alerts",
+        "delivery",
+        "drain",
+    ]
     note = ownerfile.read(runtime.settings.store.path)
     assert note is not None
     assert (note.url, note.token, note.started) == ("http://127.0.0.1:1", runtime.token, NOW)

@@ -6,7 +6,7 @@ from perf.errors import StoreError
 from perf.sqlfiles import sql
 from perf.store.duckdb.connection import Database, run
 
-MIGRATIONS = ("migration_001", "migration_002", "migration_003")
+MIGRATIONS = ("migration_001", "migration_002", "migration_003", "migration_004")
 """Step n brings version n - 1 to n."""
 
 _PACKAGE = "perf.store.duckdb"

@@ -32,11 +32,12 @@ from perf.model import (
     StoreUsage,
     Window,
 )
-from perf.ports import Clock
+from perf.ports import AlertStore, Clock
 from perf.settings import StoreSettings
 from perf.sqlfiles import sql
 from perf.store.catalog import Entry, SeriesCatalog
 from perf.store.duckdb import append, console, exemplars, files, notes, read, rows, schema, usage
+from perf.store.duckdb.alerts import DuckDBAlerts
 from perf.store.duckdb.connection import Cursor, Database, Invalidated, is_corruption, run
 from perf.store.duckdb.overrides import DuckDBOverrides
 from perf.store.duckdb.upkeep import DuckDBUpkeep
@@ -68,7 +69,7 @@ class DuckDBStore:
         self._doubt: tuple[Sequence[Measurement], int] | None = None
         self._landed: Sequence[Measurement] | None = None
         self._open = False
-        self._pid = os.getpid()
+        self.alerts: AlertStore = DuckDBAlerts(self._check, self._sound, clock)
         files.claim(self._path)
         try:
             files.prepare(self._path)
@@ -198,16 +199,18 @@ class DuckDBStore:
         if self._open:
             self._database.forsake()
 
-    def _check(self) -> None:
+    def _check(self) -> Database:
         if not self._open:
             raise StoreClosed(f"{self._path}: the store is closed")
         self._database.check_process()
+        return self._database
 
-    def _sound(self) -> None:
+    def _sound(self) -> Database:
         """Before a write: reopen an instance that DuckDB gave up."""
         self._check()
         if self._database.invalid:
             self._recover()
+        return self._database
 
     def _commit(self, samples: Sequence[Measurement], batches: Sequence[Batch]) -> None:
         columns, now = self._catalog.columns(samples), micros(self._clock.now())

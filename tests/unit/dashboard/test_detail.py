@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dashboard import charts, detail, panels
+from dashboard import charts, panels, tables
 from dashboard.detail import ENOUGH, change, cut
 from perf.model import DEPLOY, NOTE, Annotation, Histogram, Window
 
@@ -72,4 +72,4 @@ def test_a_split_shows_every_kind_in_one_order() -> None:
 
 
 def test_markdown_in_a_name_is_only_text() -> None:
-    assert detail._plain("GET /a_b/{id}*") == r"GET /a\_b/\{id\}\*"
+    assert tables.escaped("GET /a_b/{id}*") == r"GET /a\_b/\{id\}\*"

@@ -1,4 +1,4 @@
-"""What groups of settings are made of, and the groups that other modules read by themselves."""
+"""Settings of the cache, which `perf.cache` reads by itself."""
 
 from __future__ import annotations
 
@@ -6,20 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-Seconds = Annotated[float, msgspec.Meta(gt=0, extra={"unit": "seconds"})]
-"""A duration: a number of seconds, or text such as ``500ms``, ``10s``, ``5m``, ``6h``, ``7d``, ``2y``."""
-
-Bytes = Annotated[int, msgspec.Meta(ge=0, extra={"unit": "bytes"})]
-"""A size: a number of bytes, or text such as ``256MiB`` or ``1GB``."""
-
-
-def says(meaning: str) -> msgspec.Meta:
-    """What a setting means, for people."""
-    return msgspec.Meta(description=meaning)
-
-
-class Group(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Base of every group of settings."""
+from perf.settingtree import Bytes, Group, Seconds, says
 
 
 class CacheSettings(Group, frozen=True):

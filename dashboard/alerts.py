@@ -1,0 +1,279 @@
+"""What the Alerts page shows: the answer, what fires, what fired, silences and deliveries. Rules are in `ruleeditor`."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import streamlit as st
+
+from dashboard import alerting, data, nav, tables, theme, ui
+from dashboard.state import State, lasted
+from dashboard.units import NOTHING, show
+from perf.model import AlertRule, Incident, IncidentFilter, IncidentState, Match, Severity, Silence, Status
+
+PARTS = ("Firing", "History", "Rules", "Silences", "Deliveries")
+SHOWN = 10
+"""Incidents on a page of those that fire."""
+_SPANS: dict[str, float | None] = {"1 h": 3600.0, "4 h": 14_400.0, "1 d": 86_400.0, "until it resolves": None}
+_LEVEL = {Severity.CRITICAL: "critical", Severity.HIGH: "critical", Severity.MEDIUM: "warning", Severity.LOW: "unknown"}
+_ANY = "any"
+
+
+def answer() -> None:
+    """What fires, since when, and who knows."""
+    found = alerting.firing()
+    if not found:
+        rules = [state.rule for state in alerting.states() if state.rule.enabled]
+        ui.answer(Status.HEALTHY, "Nothing fires.", f"{len(rules)} rules are watching.")
+        return
+    first = found[0]
+    status = Status.UNHEALTHY if first.severity is Severity.CRITICAL else Status.DEGRADED
+    count = "One alert is firing." if len(found) == 1 else f"{len(found)} alerts are firing."
+    ui.answer(status, count, f"{told(first)}.")
+
+
+def told(one: Incident) -> str:
+    """An incident in a sentence."""
+    rule = alerting.rule_of(one)
+    where = tables.labels_text(one.labels)
+    name = f"{rule.name if rule else one.rule_id}{f' ({where})' if where else ''}"
+    known = f"{one.acknowledged_by} looks after it" if one.acknowledged_by else "nobody has acknowledged it"
+    notes = [note for note, holds in (("silenced", alerting.silenced(one)), ("flapping", one.flapping)) if holds]
+    state = "" if one.state is IncidentState.FIRING else f" ({one.state.value.replace('_', ' ')})"
+    since = lasted(max(0.0, data.now() - one.since))
+    return f"{name}{state} for {since}, {', '.join([known, *notes])}"
+
+
+def part() -> str:
+    """The chosen part of the page, bound to the URL."""
+    chosen = st.segmented_control(
+        "Part",
+        PARTS,
+        default=PARTS[0],
+        required=True,
+        key="part",
+        label_visibility="collapsed",
+        bind="query-params",
+    )
+    return str(chosen)
+
+
+def who() -> None:
+    """The name under which this reader acts; asked for only where nobody signed in."""
+    if not st.user.get("email"):
+        st.text_input("Your name", key="who", placeholder="who acknowledges, silences, resolves", width=300)
+
+
+def firing(state: State) -> None:
+    """Everything that is open, the worst first, with what can be done about it."""
+    found = alerting.firing()
+    ui.ticking("Firing", partial(_renew, [one.id for one in found]), 5.0 if state.ticks else 0.0)
+    if not found:
+        ui.empty("What fires stands here, with its value, and with buttons to acknowledge, silence and resolve it.")
+        return
+    who()
+    page = min(int(st.session_state.get("firing_page") or 1), -(-len(found) // SHOWN))
+    for one in found[(page - 1) * SHOWN : page * SHOWN]:
+        with st.container(border=True, gap="small", key=f"incident_{one.id}"), ui.framed("This incident"):
+            _incident(one, state)
+    if len(found) > SHOWN:
+        st.pagination(-(-len(found) // SHOWN), key="firing_page", bind="query-params")
+
+
+def _renew(drawn: list[str]) -> None:
+    """Draw the page anew when other incidents are open than those that it shows."""
+    if [one.id for one in alerting.firing()] != drawn:
+        st.rerun()
+
+
+def _incident(one: Incident, state: State) -> None:
+    rule = alerting.rule_of(one)
+    look = theme.STATUS[_LEVEL[one.severity]]
+    st.markdown(f"{look.shape} **{tables.escaped(told(one))}**&ensp;:gray[{one.severity.value}]")
+    if one.summary:
+        st.markdown(tables.escaped(one.summary))
+    value = f"value {one.value:g} · " if one.value is not None else ""
+    st.caption(f"{value}since {data.clock_time(one.since, state.zone, seconds=True)} · incident {one.id}")
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        _actions(one)
+        _links(rule)
+
+
+def _actions(one: Incident) -> None:
+    desk, by = alerting.alerts(), alerting.author()
+    quiet = alerting.silenced(one)
+    if st.button(
+        "Acknowledge",
+        key=f"acknowledge_{one.id}",
+        icon=":material/visibility:",
+        disabled=bool(one.acknowledged_by),
+        help="No more reminders, until it gets worse",
+    ):
+        alerting.command("Acknowledging", lambda: desk.acknowledge(one.id, by=by), "Acknowledged")
+    span = st.selectbox("Silence for", list(_SPANS), key=f"span_{one.id}", width=150, label_visibility="collapsed")
+    if st.button("Silence", key=f"silence_{one.id}", icon=":material/notifications_off:", disabled=quiet):
+        seconds = _SPANS[str(span)]
+        alerting.command("Silencing", lambda: desk.silence_incident(one.id, seconds=seconds, author=by), "Silenced")
+    if st.button("Resolve", key=f"resolve_{one.id}", icon=":material/check:", help="It begins anew if it still holds"):
+        alerting.command("Resolving", lambda: desk.resolve(one.id, by=by), "Resolved")
+
+
+def _links(rule: AlertRule | None) -> None:
+    if rule is None:
+        return
+    metric, _ = alerting.subject(rule)
+    if metric:
+        trends = nav.entry("Trends")
+        st.page_link(trends.source, label="Look into it", icon=trends.icon, query_params={"metric": metric})
+    if rule.runbook.startswith(("http://", "https://")):
+        st.link_button("What to do", rule.runbook, icon=":material/menu_book:")
+
+
+def history(state: State) -> None:
+    """What fired in the range, page by page."""
+    names = alerting.rule_names()
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        search = st.text_input("Search", key="alert_search", placeholder="part of a label", bind="query-params")
+        rule = _chosen("Rule", [_ANY, *names.values()], "alert_rule", 260)
+        severity = _chosen("Severity", [_ANY, *(one.value for one in Severity)], "alert_severity", 140)
+        shown = [one.value for one in IncidentState if one is not IncidentState.PENDING]
+        stands = _chosen("State", [_ANY, *shown], "alert_state", 140)
+    wanted = IncidentFilter(
+        rule_id=next((key for key, name in names.items() if name == rule), ""),
+        severity=None if severity == _ANY else Severity(severity),
+        state=None if stands == _ANY else IncidentState(stands),
+        search=search or "",
+    )
+    page = int(st.session_state.get("alert_page") or 1)
+    found = alerting.history(alerting.span(state), wanted, page)
+    if not found.total:
+        ui.empty("Nothing fired in this range, or nothing of what is asked for.")
+        return
+    tables.plain([_past(one, names, state) for one in found.incidents], alt="Incidents, the newest first")
+    _pages(found.total, "incidents", "alert_page")
+
+
+def _past(one: Incident, names: dict[str, str], state: State) -> dict[str, object]:
+    fired = one.fired_at or one.since
+    end = one.resolved_at or data.now()
+    return {
+        "Fired": data.clock_time(fired, state.zone, seconds=True),
+        "State": one.state.value.replace("_", " "),
+        "Rule": names.get(one.rule_id, one.rule_id),
+        "Labels": tables.labels_text(one.labels),
+        "Severity": one.severity.value,
+        "Lasted": lasted(max(0.0, end - fired)),
+        "Value": show(one.value),
+        "Acknowledged": one.acknowledged_by or NOTHING,
+        "Says": one.summary,
+    }
+
+
+def silences(state: State) -> None:
+    """Who is not told of what, and until when."""
+    found = alerting.silences()
+    if found:
+        tables.plain([_quiet(one, state) for one in found], alt="Silences")
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+            labels = {f"{_matched(one)} · {one.author} · {one.id}": one.id for one in found}
+            chosen = st.selectbox("Silence", list(labels), key="silence", width=420)
+            if st.button("End it", key="end_silence", icon=":material/notifications_active:"):
+                silence_id = labels[str(chosen)]
+                alerting.command("Ending", lambda: alerting.alerts().end_silence(silence_id), "Ended")
+    else:
+        ui.empty("No silence is in force or to come. Firing alerts have a button for one; below is the long way.")
+    _new_silence()
+
+
+def _new_silence() -> None:
+    names = alerting.rule_names()
+    with st.form("new_silence", border=False):
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+            rule = _chosen("Rule", [_ANY, *names.values()], "quiet_rule", 260, bound=False)
+            label = st.text_input("Label", key="quiet_label", placeholder="host=db1; ~ for a pattern: host~db.*")
+            span = _chosen("For", list(_SPANS), "quiet_span", 160, bound=False)
+            by = st.text_input("Your name", key="quiet_author", value=alerting.author())
+            comment = st.text_input("Why", key="quiet_comment")
+        pressed = st.form_submit_button("Silence", icon=":material/notifications_off:")
+    if pressed:
+        seconds, now = _SPANS[span], data.now()
+        matchers = [] if rule == _ANY else [Match("rule", rule)]
+        matchers += _label(label)
+        end = None if seconds is None else now + seconds
+        wanted = Silence(id="", matchers=tuple(matchers), start=now, end=end, author=by, comment=comment)
+        alerting.command("The silence", lambda: alerting.alerts().silence(wanted), "Silenced")
+
+
+def _label(text: str) -> list[Match]:
+    for sign in ("=", "~"):
+        name, found, value = text.partition(sign)
+        if found and name.strip():
+            return [Match(name.strip(), value.strip(), pattern=sign == "~")]
+    return [Match(text.strip(), "", negated=True)] if text.strip() else []
+
+
+def _quiet(one: Silence, state: State) -> dict[str, object]:
+    return {
+        "What": _matched(one),
+        "From": data.clock_time(one.start, state.zone),
+        "Until": "it resolves" if one.end is None else data.clock_time(one.end, state.zone),
+        "Repeats": f"{one.recurrence} {one.zone}" if one.recurrence else NOTHING,
+        "By": one.author,
+        "Why": one.comment or NOTHING,
+    }
+
+
+def _matched(one: Silence) -> str:
+    signs = {(False, False): "=", (True, False): "!=", (False, True): "=~", (True, True): "!~"}
+    return ", ".join(f"{each.label}{signs[each.negated, each.pattern]}{each.text}" for each in one.matchers)
+
+
+def deliveries(state: State) -> None:
+    """What was sent where, how often it was tried, and a test."""
+    _test()
+    page = int(st.session_state.get("delivery_page") or 1)
+    found = alerting.deliveries(alerting.span(state), page)
+    if not found.total:
+        ui.empty("Every attempt to tell somebody stands here, with its outcome and how long it took.")
+        return
+    rows = [
+        {
+            "When": data.clock_time(one.ts, state.zone, seconds=True),
+            "Channel": one.channel,
+            "Outcome": one.outcome,
+            "Attempt": one.attempt,
+            "Took": show(one.seconds, "s"),
+            "Says": one.detail or NOTHING,
+            "Notification": one.notification_id,
+        }
+        for one in found.deliveries
+    ]
+    tables.plain(rows, alt="Attempts, the newest first")
+    _pages(found.total, "attempts", "delivery_page")
+
+
+def _test() -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        channel = st.selectbox("Channel", alerting.channels(), key="test_channel", width=200)
+        pressed = st.button("Send test", key="send_test", icon=":material/send:", disabled=channel is None)
+    if pressed and channel is not None:
+        with ui.framed("The test"):
+            attempts = alerting.alerts().test(channel)
+            if not attempts:
+                st.warning(f"{channel} was not tried yet; the attempt will stand below.", icon=":material/schedule:")
+            for one in attempts:
+                mark = ":material/check:" if one.outcome == "delivered" else ":material/error:"
+                st.markdown(
+                    f"{mark} {one.channel}: {one.outcome} in {show(one.seconds, 's')} {tables.escaped(one.detail)}"
+                )
+            alerting.deliveries.clear()
+
+
+def _pages(total: int, what: str, key: str) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.caption(f"{total:,} {what}, {alerting.PAGE_ROWS} a page")
+        st.pagination(max(1, -(-total // alerting.PAGE_ROWS)), key=key, bind="query-params")
+
+
+def _chosen(label: str, options: list[str], key: str, width: int, *, bound: bool = True) -> str:
+    return str(st.selectbox(label, options, key=key, width=width, bind="query-params" if bound else None))

@@ -1,0 +1,238 @@
+"""Who is told of an incident, when, and with what: grouping, cooldown, reminders, escalation, silences, inhibition. Pure.
+
+An incident is told of once it fires and nothing mutes it, be that later; what was told stands on the incident itself (*notices*,
+*notified_at*), so that a restart changes nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from perf.alerts import templates
+from perf.alerts.silences import covering
+from perf.alertsettings import AlertSettings
+from perf.model import AlertRule, Incident, IncidentState, Notification, RuleKind, Severity, Silence, Transition
+
+FIRING, RESOLVED, DIGEST, TEST = "firing", "resolved", "digest", "test"
+_DATABASE = ("database", "db", "postgres", "postgresql", "redis", "store")
+_MINE = frozenset({IncidentState.NO_DATA, IncidentState.ERROR})
+
+
+class _Moment(msgspec.Struct, frozen=True):
+    """What every decision of one turn looks at."""
+
+    incidents: Sequence[Incident]
+    rules: Mapping[str, AlertRule]
+    silences: Sequence[Silence]
+    settings: AlertSettings
+    now: float
+
+
+def notifications(
+    transitions: Iterable[Transition],
+    incidents: Sequence[Incident],
+    rules: Iterable[AlertRule],
+    silences: Sequence[Silence],
+    settings: AlertSettings,
+    now: float,
+) -> list[Notification]:
+    """What to queue at *now*. *incidents*: those open, those that *transitions* ended, and for the cooldown the last day's."""
+    known = {rule.id: rule for rule in rules}
+    here = _Moment(incidents, known, silences, settings, now)
+    groups: dict[str, list[Incident]] = defaultdict(list)
+    latest: dict[str, float] = {}
+    for one in incidents:
+        if one.rule_id in known and one.state is IncidentState.FIRING:
+            groups[group_of(known[one.rule_id], one, settings)].append(one)
+        if one.notified_at is not None:
+            latest[one.key] = max(latest.get(one.key, 0.0), one.notified_at)
+    changed = {change.incident_id for change in transitions if change.before is not change.after}
+    queued: list[Notification] = []
+    for one in incidents:
+        rule = known.get(one.rule_id)
+        if rule is not None and one.state is IncidentState.FIRING:
+            if _wanted(one, rule, latest.get(one.key), here):
+                queued += _firing(one, rule, groups[group_of(rule, one, settings)], here)
+        elif rule is not None and one.id in changed:
+            queued += _ended(one, rule, groups[group_of(rule, one, settings)], here)
+    return queued
+
+
+def noted(incidents: Iterable[Incident], queued: Iterable[Notification], now: float) -> list[Incident]:
+    """Those of *incidents* that *queued* tells of as firing, with that written on them."""
+    told = {one.incident_id for one in queued if one.kind == FIRING}
+    return [
+        msgspec.structs.replace(one, notified_at=now, notices=one.notices + 1)
+        for one in incidents
+        if one.id in told and one.state is IncidentState.FIRING
+    ]
+
+
+def inhibitor(incident: Incident, incidents: Iterable[Incident], rules: Mapping[str, AlertRule]) -> Incident | None:
+    """What makes *incident* not worth telling: the database being down (of its latency), or the same trouble as critical."""
+    rule = rules[incident.rule_id]
+    for other in incidents:
+        above = rules.get(other.rule_id)
+        if above is None or other.id == incident.id or other.state is not IncidentState.FIRING:
+            continue
+        same = other.labels == incident.labels and above.name == rule.name
+        worse = same and other.severity is Severity.CRITICAL and incident.severity is not Severity.CRITICAL
+        if worse or _down(above) and rule.kind is not RuleKind.HEALTH_CHECK and _of_database(rule):
+            return other
+    return None
+
+
+def group_of(rule: AlertRule, incident: Incident, settings: AlertSettings) -> str:
+    """Incidents of one group share messages: those of a rule and severity, kept apart by the labels of *group_by*."""
+    labels = dict(incident.labels)
+    return "|".join([rule.id, incident.severity.value, *(labels.get(name, "") for name in settings.group_by)])
+
+
+def _wanted(one: Incident, rule: AlertRule, latest: float | None, here: _Moment) -> bool:
+    """Whether a firing incident is to be told of now: for the first time, or again."""
+    if one.notices == 0:
+        if latest is not None and here.now - latest < rule.cooldown:
+            return False
+    else:
+        slow = one.severity.rank < Severity.HIGH.rank
+        pause = rule.repeat or (here.settings.repeat_warning if slow else here.settings.repeat_critical)
+        due = one.notified_at is None or here.now - one.notified_at >= pause
+        if one.acknowledged_by or one.notices > here.settings.repeats or not due:
+            return False
+    return not _muted(one, rule, here)
+
+
+def _muted(one: Incident, rule: AlertRule, here: _Moment) -> bool:
+    if covering(here.silences, rule, one.labels, here.now) is not None:
+        return True
+    return inhibitor(one, here.incidents, here.rules) is not None
+
+
+def _firing(one: Incident, rule: AlertRule, group: Sequence[Incident], here: _Moment) -> list[Notification]:
+    """The rows of an incident that fires, and the first time also those of every step of its escalation."""
+    at = here.now if one.notices else flush(one, group, here.settings, here.now)
+    made = [
+        _row(one, rule, channel, FIRING, here, id=f"{one.id}.{one.notices}.{channel}", at=at)
+        for channel in rule.channels or here.settings.channels
+    ]
+    if one.notices or one.acknowledged_by:
+        return made
+    for number, step in enumerate(rule.escalation):
+        note = f"Nobody has acknowledged this for {templates.span(step.after)}."
+        made += [
+            _row(
+                one,
+                rule,
+                channel,
+                FIRING,
+                here,
+                id=f"{one.id}.step{number}.{channel}",
+                at=here.now + step.after,
+                note=note,
+            )
+            for channel in step.channels
+        ]
+    return made
+
+
+def _ended(one: Incident, rule: AlertRule, group: Sequence[Incident], here: _Moment) -> list[Notification]:
+    """The rows of an incident that stopped to fire just now."""
+    if one.state in _MINE:
+        return _trouble(one, rule, here)
+    return _resolved(one, rule, group, here) if one.state is IncidentState.RESOLVED and one.notices else []
+
+
+def _resolved(one: Incident, rule: AlertRule, group: Sequence[Incident], here: _Moment) -> list[Notification]:
+    """To everybody who was told; at once when nothing of its group is left."""
+    told = one.notified_at if one.notices == 1 and one.notified_at is not None else (one.fired_at or one.since)
+    until = one.acknowledged_at or here.now
+    channels = dict.fromkeys(rule.channels or here.settings.channels)
+    for step in rule.escalation:
+        if told + step.after <= until:
+            channels |= dict.fromkeys(step.channels)
+    at = flush(one, [*group, one], here.settings, here.now) if group else here.now
+    note = f"Over after {templates.span((one.resolved_at or here.now) - (one.fired_at or one.since))}."
+    return [
+        _row(one, rule, channel, RESOLVED, here, id=f"{one.id}.resolved.{channel}", at=at, note=note)
+        for channel in channels
+    ]
+
+
+def _trouble(one: Incident, rule: AlertRule, here: _Moment) -> list[Notification]:
+    """No data, or a rule that is broken: one notice for all rules together, never as if the metric had crossed its limit."""
+    if covering(here.silences, rule, one.labels, here.now) is not None:
+        return []
+    broken = one.state is IncidentState.ERROR
+    system = here.settings.system_channels if rule.on_error == "system" else (rule.on_error,)
+    channels = system if broken else rule.channels or here.settings.channels
+    at = here.now + here.settings.group_wait
+    note = "The rule can't be evaluated." if broken else "The series is silent: this may be over, or go on unseen."
+    made = []
+    for channel in channels:
+        row = _row(
+            one,
+            rule,
+            channel,
+            one.state.value,
+            here,
+            id=f"{one.id}.{one.state.value}.{int(here.now)}.{channel}",
+            at=at,
+            note=note,
+        )
+        made.append(msgspec.structs.replace(row, kind=DIGEST, group=one.state.value, severity=Severity.MEDIUM))
+    return made
+
+
+def flush(one: Incident, group: Sequence[Incident], settings: AlertSettings, now: float) -> float:
+    """When a group is told of next: *group_wait* after its first incident, then every *group_interval*.
+
+    Worked out from the incidents alone, so all of a group meet at the same instant; what is critical waits for nobody.
+    """
+    if one.severity is Severity.CRITICAL:
+        return now
+    first = min((each.fired_at for each in group if each.fired_at is not None), default=now) + settings.group_wait
+    return first + max(0, math.ceil((now - first) / settings.group_interval)) * settings.group_interval
+
+
+def _row(  # noqa: PLR0913 - one row of a table
+    one: Incident, rule: AlertRule, channel: str, kind: str, here: _Moment, *, id: str, at: float, note: str = ""
+) -> Notification:
+    named = {**dict(one.labels), "rule": rule.name}
+    return Notification(
+        id=id,
+        incident_id=one.id,
+        group=group_of(rule, one, here.settings),
+        kind=kind,
+        created=here.now,
+        title=templates.title(rule, one, kind.replace("_", " ")),
+        text=templates.text(rule, one, note),
+        severity=one.severity,
+        labels=tuple(sorted(named.items())),
+        value=one.value,
+        rule_id=rule.id,
+        runbook=rule.runbook,
+        channel=channel,
+        not_before=at,
+    )
+
+
+def _down(rule: AlertRule) -> bool:
+    return rule.kind is RuleKind.HEALTH_CHECK and rule.probe.lower().startswith(_DATABASE)
+
+
+def _of_database(rule: AlertRule) -> bool:
+    return (
+        (rule.metric or rule.condition)
+        .lower()
+        .replace("name == '", "")
+        .startswith(("db_", "database_", "query_", "postgres", "redis_"))
+    )
+
+
+def first(one: Notification) -> bool:
+    """Whether *one* is what an incident begins with, not a reminder or a step of its escalation."""
+    return one.id == f"{one.incident_id}.0.{one.channel}"

@@ -1,0 +1,122 @@
+"""One rule as it is watched: what of it is read once, and what its newest evaluation saw."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from perf.alerts.kinds import KINDS, Track
+from perf.alerts.kinds.health_check import as_threshold
+from perf.alerts.kinds.threshold import Subject, coded, grouped
+from perf.alerts.kinds.track import CLEARED, newest
+from perf.alerts.newest import Board, Flags, Newest
+from perf.alerts.step import Seen
+from perf.model import EVERY, AlertRule, Incident, Labels, NoData, RuleKind, Window
+from perf.ports import Store
+
+
+class Watch:
+    """A rule between its evaluations."""
+
+    def __init__(self, rule: AlertRule) -> None:
+        """Raises: ConditionError, RuleError."""
+        self.rule = rule
+        self._subject = _subject(rule)
+        self._meant: Flags = np.zeros(0, np.bool_)
+        self._last: dict[Labels, float] = {}
+
+    def seen(
+        self, store: Store, board: Board, before: float, tick: float, held: Mapping[Labels, Incident]
+    ) -> Iterator[tuple[Seen, float]]:
+        """What came from the evaluation *before* to that of *tick*, and when it counts; what changes nothing is left out.
+
+        Raises: RuleError, QueryError, StoreError.
+        """
+        came = list(self._came(store, board, before, tick, held))
+        for seen in came:
+            yield seen, seen.ts
+        yield from self._silent(before, tick, held, {seen.labels for seen in came})
+
+    def _came(
+        self, store: Store, board: Board, before: float, tick: float, held: Mapping[Labels, Incident]
+    ) -> Iterator[Seen]:
+        if self._subject is not None and self.rule.aggregate == "last":
+            yield from self._quick(self._subject, board.of(self._subject.metric), held)
+            return
+        start = tick if math.isinf(before) else min(tick, before + EVERY)
+        for seen in newest(KINDS[self.rule.kind](self.rule, store, Window(start, tick + 1.0))):
+            self._note(seen.labels, seen.ts)
+            yield seen
+
+    def _quick(self, subject: Subject, latest: Newest, held: Mapping[Labels, Incident]) -> Iterator[Seen]:
+        """From the newest values alone: no question to the store."""
+        self._mean(subject, latest)
+        chosen = np.flatnonzero(self._meant & latest.fresh)
+        if not len(chosen):
+            return
+        limit = subject.condition.limit
+        if self.rule.by or limit is None:
+            yield from self._slow(subject, latest, chosen)
+            return
+        codes = coded(latest.values[chosen], limit, self.rule.clear)
+        self._note_all(latest, chosen)
+        telling = codes != CLEARED
+        if held:
+            places = [latest.places[labels] for labels in held if labels in latest.places]
+            telling |= np.isin(chosen, places)
+        for index in np.flatnonzero(telling).tolist():
+            place = int(chosen[index])
+            yield Track(
+                latest.labels[place],
+                latest.ts[place : place + 1],
+                codes[index : index + 1],
+                latest.values[place : place + 1],
+            ).seen(0)
+
+    def _slow(
+        self, subject: Subject, latest: Newest, chosen: np.ndarray[tuple[int], np.dtype[np.intp]]
+    ) -> Iterator[Seen]:
+        tracks = []
+        for place in chosen.tolist():
+            ts, values = latest.ts[place : place + 1], latest.values[place : place + 1]
+            codes = subject.codes(latest.metric, latest.labels[place], ts, values)
+            tracks.append(Track(latest.labels[place], ts, codes, values))
+        for seen in newest(grouped(tracks, self.rule.by) if self.rule.by else tracks):
+            self._note(seen.labels, seen.ts)
+            yield seen
+
+    def _mean(self, subject: Subject, latest: Newest) -> None:
+        """Which series the rule watches; each is asked once."""
+        known = len(self._meant)
+        if known < len(latest.labels):
+            more = [subject.watches(latest.metric, labels) for labels in latest.labels[known:]]
+            self._meant = np.concatenate((self._meant, np.array(more, np.bool_)))
+
+    def _note(self, labels: Labels, ts: float) -> None:
+        if self.rule.no_data is NoData.ALERT:
+            self._last[labels] = ts
+
+    def _note_all(self, latest: Newest, chosen: np.ndarray[tuple[int], np.dtype[np.intp]]) -> None:
+        if self.rule.no_data is NoData.ALERT:
+            self._last.update(zip([latest.labels[i] for i in chosen], latest.ts[chosen].tolist(), strict=True))
+
+    def _silent(
+        self, before: float, tick: float, held: Mapping[Labels, Incident], came: set[Labels]
+    ) -> Iterator[tuple[Seen, float]]:
+        """Incidents without a sample for too long; and for rules that alert of it, other series, at the moment it is noticed."""
+        for labels, incident in held.items():
+            if incident.open and labels not in came and tick - incident.seen > self.rule.patience:
+                yield Seen(ts=incident.seen, labels=labels, breach=None), tick
+        for labels, last in self._last.items():
+            known = held.get(labels)
+            noticed = (math.floor((last + self.rule.patience) / EVERY) + 1) * EVERY
+            if before < noticed <= tick and labels not in came and (known is None or not known.open):
+                yield Seen(ts=last, labels=labels, breach=None), tick
+
+
+def _subject(rule: AlertRule) -> Subject | None:
+    if rule.kind is RuleKind.THRESHOLD:
+        return Subject(rule)
+    return Subject(as_threshold(rule)) if rule.kind is RuleKind.HEALTH_CHECK else None

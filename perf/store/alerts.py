@@ -1,0 +1,156 @@
+"""Alert rules, incidents, silences and the outbox in memory: keeps the promises of the tables."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from perf.model import (
+    AlertRule,
+    Delivery,
+    DeliveryPage,
+    Incident,
+    IncidentFilter,
+    IncidentPage,
+    Notification,
+    Queued,
+    Silence,
+    Step,
+    Window,
+)
+from perf.ports import Clock
+
+RECENT = 86_400.0
+"""Seconds for which an incident that is over is still of interest."""
+
+
+class MemoryAlerts:
+    """A `perf.ports.AlertStore` that forgets on exit."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._rules: dict[str, AlertRule] = {}
+        self._incidents: dict[str, Incident] = {}
+        self._silences: dict[str, Silence] = {}
+        self._queue: dict[str, Queued] = {}
+        self._known: set[str] = set()
+        self._deliveries: list[Delivery] = []
+
+    def rules(self) -> list[AlertRule]:
+        """Every rule, by name."""
+        with self._lock:
+            return sorted(self._rules.values(), key=lambda rule: (rule.name, rule.id))
+
+    def put_rule(self, rule: AlertRule, author: str) -> None:  # noqa: ARG002 - nothing is left to be audited
+        """Add or replace *rule*."""
+        with self._lock:
+            self._rules[rule.id] = rule
+
+    def drop_rule(self, id: str, author: str) -> None:  # noqa: ARG002 - likewise
+        """Forget the rule *id*."""
+        with self._lock:
+            self._rules.pop(id, None)
+
+    def incidents(self, *, open_only: bool = True) -> list[Incident]:
+        """Those that are open, by time; otherwise also the last day's others."""
+        since = self._clock.now() - RECENT
+        with self._lock:
+            found = [
+                incident
+                for incident in self._incidents.values()
+                if incident.open or not (open_only or (incident.resolved_at or 0.0) < since)
+            ]
+        return sorted(found, key=lambda incident: (incident.since, incident.id))
+
+    def commit(self, step: Step) -> None:
+        """Keep all of *step*."""
+        with self._lock:
+            for incident in step.incidents:
+                self._incidents.pop(incident.id, None)
+                if incident.open or incident.fired_at is not None:
+                    self._incidents[incident.id] = incident
+            for notification in step.notifications:
+                if notification.id not in self._known:
+                    self._known.add(notification.id)
+                    self._queue[notification.id] = _queued(notification)
+
+    def history(
+        self, window: Window, limit: int = 50, offset: int = 0, wanted: IncidentFilter | None = None
+    ) -> IncidentPage:
+        """Incidents that fired and were open at some time in *window*, the newest first."""
+        wanted = wanted or IncidentFilter()
+        with self._lock:
+            found = [one for one in self._incidents.values() if _touches(one, window) and _wanted(one, wanted)]
+        found.sort(key=lambda incident: (incident.fired_at or 0.0, incident.id), reverse=True)
+        return IncidentPage(incidents=found[offset : offset + limit], total=len(found))
+
+    def silences(self) -> list[Silence]:
+        """Every silence, by start."""
+        with self._lock:
+            return sorted(self._silences.values(), key=lambda silence: (silence.start, silence.id))
+
+    def put_silence(self, silence: Silence) -> None:
+        """Add or replace *silence*."""
+        with self._lock:
+            self._silences[silence.id] = silence
+
+    def drop_silence(self, id: str) -> None:
+        """Forget the silence *id*."""
+        with self._lock:
+            self._silences.pop(id, None)
+
+    def due(self, now: float, limit: int = 100) -> list[Queued]:
+        """What waits and whose time has come; of each incident and channel only the oldest that waits."""
+        with self._lock:
+            return [queued for queued in self._oldest(now) if queued.next_at <= now][:limit]
+
+    def record(self, deliveries: Sequence[Delivery], next_at: float | None = None) -> None:
+        """Note attempts, and when the next is due."""
+        with self._lock:
+            for one in deliveries:
+                self._deliveries.append(one)
+                queued = self._queue.get(one.notification_id)
+                if queued is not None and next_at is not None:
+                    again = msgspec.structs.replace(queued, attempts=one.attempt, next_at=next_at)
+                    self._queue[one.notification_id] = again
+                elif queued is not None:
+                    del self._queue[one.notification_id]
+
+    def deliveries(self, window: Window, limit: int = 50, offset: int = 0) -> DeliveryPage:
+        """Attempts in *window*, the newest first."""
+        with self._lock:
+            found = [one for one in self._deliveries if window.start <= one.ts < window.end]
+        found.sort(key=lambda one: (-one.ts, one.notification_id, -one.attempt))
+        return DeliveryPage(deliveries=found[offset : offset + limit], total=len(found))
+
+    def _oldest(self, now: float) -> Iterator[Queued]:
+        taken: set[tuple[str, str]] = set()
+        for queued in self._queue.values():
+            place = (queued.notification.incident_id, queued.notification.channel)
+            if place[0] and place in taken or not queued.attempts and queued.next_at > now:
+                continue
+            taken.add(place)
+            yield queued
+
+
+def _queued(notification: Notification) -> Queued:
+    begin = notification.created if notification.not_before is None else notification.not_before
+    return Queued(notification=notification, attempts=0, next_at=begin)
+
+
+def _touches(incident: Incident, window: Window) -> bool:
+    if incident.fired_at is None or incident.fired_at >= window.end:
+        return False
+    return incident.resolved_at is None or incident.resolved_at >= window.start
+
+
+def _wanted(incident: Incident, wanted: IncidentFilter) -> bool:
+    return (
+        wanted.rule_id in ("", incident.rule_id)
+        and wanted.severity in (None, incident.severity)
+        and wanted.state in (None, incident.state)
+        and wanted.search.lower() in "\n".join([incident.summary, *(v for _, v in incident.labels)]).lower()
+    )

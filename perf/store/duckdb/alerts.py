@@ -1,0 +1,222 @@
+"""Alert rules, incidents, silences and the outbox in their tables. One thread writes; rules and silences are held in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from perf.model import (
+    AlertRule,
+    Delivery,
+    DeliveryPage,
+    Incident,
+    IncidentFilter,
+    IncidentPage,
+    IncidentState,
+    Notification,
+    Queued,
+    Silence,
+    Step,
+    Transition,
+    Window,
+)
+from perf.ports import Clock
+from perf.sqlfiles import sql
+from perf.store.duckdb.connection import Cursor, Database, Row, run
+from perf.store.levels import MICRO, micros
+
+RECENT = 86_400.0
+"""Seconds for which an incident that is over is still of interest."""
+
+_PACKAGE = "perf.store.duckdb"
+
+
+class DuckDBAlerts:
+    """A `perf.ports.AlertStore` in the store's file."""
+
+    def __init__(self, reading: Callable[[], Database], writing: Callable[[], Database], clock: Clock) -> None:
+        """*reading* gives the open database, *writing* reopens it first where that is needed."""
+        self._reading = reading
+        self._writing = writing
+        self._clock = clock
+        self._rules: dict[str, AlertRule] | None = None
+        self._silences: dict[str, Silence] | None = None
+
+    def rules(self) -> list[AlertRule]:
+        """Every rule, by name; from memory."""
+        if self._rules is None:
+            found = (msgspec.json.decode(body, type=AlertRule) for (body,) in self._read("alert_rules", {}))
+            self._rules = {rule.id: rule for rule in found}
+        return sorted(self._rules.values(), key=lambda rule: (rule.name, rule.id))
+
+    def put_rule(self, rule: AlertRule, author: str) -> None:
+        """Add or replace *rule*. Raises: StoreFull, StoreError."""
+        self._change_rule(rule.id, rule, author)
+
+    def drop_rule(self, id: str, author: str) -> None:
+        """Forget the rule *id*. Raises: StoreFull, StoreError."""
+        self._change_rule(id, None, author)
+
+    def incidents(self, *, open_only: bool = True) -> list[Incident]:
+        """Those that are open, by time; otherwise also the last day's others."""
+        since = micros(self._clock.now() + RECENT if open_only else self._clock.now() - RECENT)
+        return [msgspec.json.decode(body, type=Incident) for (body,) in self._read("incidents", {"since": since})]
+
+    def commit(self, step: Step) -> None:
+        """Store all of *step* or nothing. Raises: StoreFull, Invalidated (perhaps written: commit it again), StoreError."""
+        with self._writing().transaction() as writer:
+            if step.incidents:
+                _run(writer, "incidents_drop", {"ids": [incident.id for incident in step.incidents]})
+            for incident in step.incidents:
+                if incident.open or incident.fired_at is not None:
+                    _run(writer, "incident_add", _incident(incident))
+            for transition in step.transitions:
+                _run(writer, "transition_add", _transition(transition))
+            for notification in step.notifications:
+                _run(writer, "outbox_add", _notification(notification))
+
+    def history(
+        self, window: Window, limit: int = 50, offset: int = 0, wanted: IncidentFilter | None = None
+    ) -> IncidentPage:
+        """Incidents that fired and were open at some time in *window*, the newest first."""
+        wanted = wanted or IncidentFilter()
+        parameters = _page(window, limit, offset) | {
+            "rule_id": wanted.rule_id,
+            "severity": wanted.severity or "",
+            "state": wanted.state or "",
+            "search": wanted.search.lower(),
+        }
+        found = self._read("history", parameters)
+        if not found and offset:
+            return IncidentPage(incidents=[], total=self.history(window, 1, 0, wanted).total)
+        incidents = [msgspec.json.decode(body, type=Incident) for body, _ in found]
+        return IncidentPage(incidents=incidents, total=found[0][1] if found else 0)
+
+    def silences(self) -> list[Silence]:
+        """Every silence, by start; from memory."""
+        if self._silences is None:
+            found = (msgspec.json.decode(body, type=Silence) for (body,) in self._read("silences", {}))
+            self._silences = {silence.id: silence for silence in found}
+        return sorted(self._silences.values(), key=lambda silence: (silence.start, silence.id))
+
+    def put_silence(self, silence: Silence) -> None:
+        """Add or replace *silence*. Raises: StoreFull, StoreError."""
+        self._change_silence(silence.id, silence)
+
+    def drop_silence(self, id: str) -> None:
+        """Forget the silence *id*. Raises: StoreFull, StoreError."""
+        self._change_silence(id, None)
+
+    def due(self, now: float, limit: int = 100) -> list[Queued]:
+        """What waits and whose time has come; of each incident and channel only the oldest that waits."""
+        return [
+            Queued(
+                notification=msgspec.json.decode(body, type=Notification), attempts=attempts, next_at=next_at / MICRO
+            )
+            for attempts, next_at, body in self._read("outbox_due", {"now": micros(now), "count": limit})
+        ]
+
+    def record(self, deliveries: Sequence[Delivery], next_at: float | None = None) -> None:
+        """Note attempts, and when the next is due. Raises: StoreFull, StoreError."""
+        with self._writing().transaction() as writer:
+            for one in deliveries:
+                _run(writer, "delivery_add", msgspec.structs.asdict(one) | {"ts": micros(one.ts)})
+                done = {"id": one.notification_id, "attempt": one.attempt, "next_at": _micros(next_at)}
+                _run(writer, "outbox_done", done)
+
+    def deliveries(self, window: Window, limit: int = 50, offset: int = 0) -> DeliveryPage:
+        """Attempts in *window*, the newest first."""
+        found = self._read("deliveries", _page(window, limit, offset))
+        if not found and offset:
+            return DeliveryPage(deliveries=[], total=self.deliveries(window, 1).total)
+        return DeliveryPage(deliveries=[_delivery(row) for row in found], total=found[0][-1] if found else 0)
+
+    def _read(self, question: str, parameters: dict[str, object]) -> list[Row]:
+        with self._reading().reading() as cursor:
+            return _run(cursor, question, parameters)
+
+    def _change_rule(self, id_: str, rule: AlertRule | None, author: str) -> None:
+        body = None if rule is None else msgspec.json.encode(rule).decode()
+        change = {"ts": micros(self._clock.now()), "id": id_, "body": body, "author": author}
+        rules = {known.id: known for known in self.rules() if known.id != id_}
+        with self._writing().transaction() as writer:
+            _run(writer, "alert_rule_drop", {"id": id_})
+            if rule is not None:
+                rules[id_] = rule
+                _run(writer, "alert_rule_add", {"id": id_, "name": rule.name, "body": body})
+            _run(writer, "alert_rule_change_add", change)
+        self._rules = rules
+
+    def _change_silence(self, id_: str, silence: Silence | None) -> None:
+        silences = {known.id: known for known in self.silences() if known.id != id_}
+        with self._writing().transaction() as writer:
+            _run(writer, "silence_drop", {"id": id_})
+            if silence is not None:
+                silences[id_] = silence
+                _run(writer, "silence_add", {"id": id_, "body": msgspec.json.encode(silence).decode()})
+        self._silences = silences
+
+
+def _run(cursor: Cursor, name: str, parameters: dict[str, object]) -> list[Row]:
+    return run(cursor, sql(_PACKAGE, name), parameters or None)
+
+
+def _page(window: Window, limit: int, offset: int) -> dict[str, object]:
+    return {"start": micros(window.start), "end": micros(window.end), "count": limit, "skip": offset}
+
+
+def _micros(ts: float | None) -> int | None:
+    return None if ts is None else micros(ts)
+
+
+def _incident(incident: Incident) -> dict[str, object]:
+    return {
+        "id": incident.id,
+        "rule_id": incident.rule_id,
+        "labels": [{"k": key, "v": value} for key, value in incident.labels],
+        "state": IncidentState(incident.state).value,
+        "severity": incident.severity.value,
+        "since": micros(incident.since),
+        "fired_at": _micros(incident.fired_at),
+        "resolved_at": _micros(incident.resolved_at),
+        "value": incident.value,
+        "summary": incident.summary,
+        "acknowledged_by": incident.acknowledged_by,
+        "body": msgspec.json.encode(incident).decode(),
+    }
+
+
+def _transition(transition: Transition) -> dict[str, object]:
+    return {
+        "ts": micros(transition.ts),
+        "incident_id": transition.incident_id,
+        "before": transition.before.value,
+        "after": transition.after.value,
+        "value": transition.value,
+        "reason": transition.reason,
+    }
+
+
+def _notification(notification: Notification) -> dict[str, object]:
+    begin = notification.created if notification.not_before is None else notification.not_before
+    return {
+        "id": notification.id,
+        "incident_id": notification.incident_id,
+        "channel": notification.channel,
+        "next_at": micros(begin),
+        "body": msgspec.json.encode(notification).decode(),
+    }
+
+
+def _delivery(row: Row) -> Delivery:
+    ts, notification_id, channel, attempt, outcome, detail, seconds, _ = row
+    return Delivery(
+        notification_id=notification_id,
+        channel=channel,
+        attempt=attempt,
+        ts=ts / MICRO,
+        outcome=outcome,
+        detail=detail,
+        seconds=seconds,
+    )

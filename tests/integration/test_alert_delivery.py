@@ -1,0 +1,138 @@
+"""Delivery with real parts: a store on disk, a receiver, and a sender that is killed at every step."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from perf.alerts.heartbeat import Heartbeat
+from perf.alerts.outbox import Sender, opened, trial
+from perf.alertsettings import AlertSettings, HeartbeatSettings, TargetSettings, WebhookSettings
+from perf.clock import ManualClock, SystemClock
+from perf.model import Step, Window
+from perf.runtime import Runtime
+from perf.settings import HostSettings, ProcessSettings, Settings, SourceSettings, StoreSettings
+from tests.integration.alert_child import row
+from tests.receivers import Receiver, receiver
+from tests.services import ROOT, environment, eventually, free_port
+
+HERE = TargetSettings(plain_http=True, private=("127.0.0.0/8",), timeout=1.0)
+COUNT = 4
+
+
+def run(path: Path, there: Receiver, step: str, passes: int) -> str:
+    """What the child said before it ended."""
+    command = [
+        sys.executable,
+        "-m",
+        "tests.integration.alert_child",
+        str(path),
+        there.url,
+        str(COUNT),
+        step,
+        str(passes),
+    ]
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False, timeout=60.0
+    )
+    assert done.returncode in (0, -9), done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("step", ["before_send", "after_send", "in_record", "after_record"])
+def test_kill_9_loses_nothing_doubles_nothing_under_one_id_and_keeps_the_order(tmp_path: Path, step: str) -> None:
+    path = tmp_path / "perf.duckdb"
+    with receiver() as there:
+        for passes in (0, 1, 3):
+            assert run(path, there, step, passes) == ""
+        assert run(path, there, "none", 0) == "done\n"
+        ids = there.ids()
+    wanted = {f"i{n}.{what}.webhook" for n in range(COUNT) for what in ("0", "resolved")}
+    assert set(ids) == wanted
+    again = len(ids) - len(wanted)
+    assert again == (3 if step in ("after_send", "in_record") else 0)
+    # Sent again, it is the same to the last byte but for the time of the signature: a receiver that knows ids takes one.
+    assert len({(one.headers["webhook-id"], one.body) for one in there.requests}) == len(wanted)
+    assert all(ids.index(f"i{n}.0.webhook") < ids.index(f"i{n}.resolved.webhook") for n in range(COUNT))
+
+
+def owner(path: Path, alerts: AlertSettings) -> Runtime:
+    off = SourceSettings(host=HostSettings(enabled=False), process=ProcessSettings(enabled=False))
+    return Runtime(Settings(store=StoreSettings(path=str(path)), sources=off, alerts=alerts))
+
+
+def test_a_receiver_that_is_down_for_a_while_gets_everything(tmp_path: Path) -> None:
+    port = free_port()
+    hook = WebhookSettings(urls=(f"http://127.0.0.1:{port}",))
+    runtime = owner(tmp_path / "perf.duckdb", AlertSettings(webhook=hook, targets=HERE))
+    runtime.start()
+    try:
+        now = runtime.clock.now()
+        rows = tuple(row(n, kind) for n in range(3) for kind in ("firing", "resolved"))
+        fresh = tuple(msgspec.structs.replace(one, created=now, not_before=now) for one in rows)
+        runtime.writer.call(lambda: runtime.store.alerts.commit(Step(notifications=fresh))).result(10.0)
+        window = Window(now - 10.0, now + 600.0)
+        eventually(lambda: runtime.store.alerts.deliveries(window).deliveries)
+        with receiver(port) as there:
+            eventually(lambda: len(set(there.ids())) == 6, seconds=30.0)
+            ids = there.ids()
+        found = runtime.store.alerts.deliveries(window, 100).deliveries
+        assert {one.outcome for one in found} == {"retry", "delivered"}
+        assert "ConnectionRefusedError" in next(one.detail for one in found if one.outcome == "retry")
+        assert len(ids) == 6
+        assert all(ids.index(f"i{n}.0.webhook") < ids.index(f"i{n}.resolved.webhook") for n in range(3))
+    finally:
+        runtime.stop()
+
+
+def test_a_trial_takes_the_whole_way_and_leaves_its_steps(tmp_path: Path) -> None:
+    with receiver() as there:
+        settings = AlertSettings(webhook=WebhookSettings(urls=(there.url,)), targets=HERE)
+        runtime = owner(tmp_path / "perf.duckdb", settings)
+        runtime.start()
+        try:
+            now = runtime.clock.now()
+            one = trial("webhook", now)
+            runtime.writer.call(lambda: runtime.store.alerts.commit(Step(notifications=(one,)))).result(10.0)
+            eventually(lambda: there.ids() == [one.id], seconds=5.0)
+            (told,) = eventually(lambda: runtime.store.alerts.deliveries(Window(now - 1, now + 60)).deliveries)
+            assert (told.outcome, told.attempt) == ("delivered", 1)
+        finally:
+            runtime.stop()
+
+
+def test_a_receiver_that_hangs_holds_up_no_other_channel(tmp_path: Path) -> None:
+    with receiver() as there:
+        there.behave = lambda _: None
+        alerts = AlertSettings(webhook=WebhookSettings(urls=(there.url,)), targets=HERE)
+        runtime = owner(tmp_path / "perf.duckdb", alerts)
+        clock = SystemClock()
+        try:
+            now = clock.now()
+            runtime.store.alerts.commit(Step(notifications=(trial("webhook", now), trial("log", now))))
+            sender = Sender(runtime.store.alerts, runtime.writer, opened(alerts, clock), clock, alerts)
+            runtime.start()
+            sender.turn()
+            eventually(
+                lambda: [s for s in sender.stats() if s.channel == "log" and s.delivered], seconds=1.0, every=0.01
+            )
+            assert [s.delivered for s in sender.stats() if s.channel == "webhook"] == [0]
+        finally:
+            runtime.stop()
+
+
+def test_the_heartbeat_is_sent_at_its_interval_and_only_when_asked() -> None:
+    clock = ManualClock(1_800_000_000.0)
+    with receiver() as there:
+        beat = Heartbeat(AlertSettings(heartbeat=HeartbeatSettings(url=f"{there.url}/ping"), targets=HERE), clock)
+        for _ in range(7):
+            beat.beat()
+            clock.move(10.0)
+            eventually(lambda: beat.sent)
+        eventually(lambda: beat.sent == 2)
+        assert [request.path for request in there.requests] == ["/ping", "/ping"]
+        assert there.requests[0].json() == {"service": "perf", "status": "ok", "timestamp": 1_800_000_000.0}

@@ -1,0 +1,168 @@
+"""Rules as they are evaluated live: what is stored, what survives a restart, and what people do to incidents."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from perf.alerts.evaluator import BROKEN, Evaluator
+from perf.alertsettings import AlertSettings
+from perf.clock import ManualClock
+from perf.errors import RuleError, StoreError
+from perf.model import EVERY, AlertRule, Incident, IncidentState, Kind, Metric, RuleKind, Sample, Step
+from perf.settings import Settings
+from perf.store.memory import MemoryStore
+
+T0 = 1_700_006_400.0
+LOAD = Metric("load_percent", unit="%")
+RULE = AlertRule(id="r", name="busy", condition="name == 'load_percent' and value > 85", for_seconds=20.0)
+
+
+class Bench:
+    """A store, a clock and an evaluator, which may be begun again."""
+
+    def __init__(self, *rules: AlertRule) -> None:
+        self.clock = ManualClock(T0 + 1.0)
+        self.store = MemoryStore(Settings().store, self.clock)
+        self.failing = False
+        for rule in rules:
+            self.store.alerts.put_rule(rule, "test")
+        self.restart()
+
+    def restart(self) -> None:
+        self.evaluator = Evaluator(self.store, self.commit, AlertSettings(), self.clock)
+
+    def commit(self, step: Step) -> None:
+        if self.failing:
+            raise StoreError("no space")
+        self.store.alerts.commit(step)
+
+    def tick(self, *values: float, metric: Metric = LOAD) -> None:
+        ts = self.clock.now() - 1.0
+        self.store.append([Sample(ts, metric, (("host", str(n)),), value) for n, value in enumerate(values)])
+        self.evaluator.turn()
+        self.clock.move(EVERY)
+
+    def open(self) -> list[Incident]:
+        assert self.store.alerts.incidents() == self.evaluator.incidents()
+        return self.evaluator.incidents()
+
+
+def test_each_series_has_an_incident_of_its_own() -> None:
+    bench = Bench(RULE)
+    for _ in range(3):
+        bench.tick(90.0, 50.0, 95.0)
+    assert sorted((one.labels, one.state, one.value) for one in bench.evaluator.incidents()) == [
+        ((("host", "0"),), IncidentState.FIRING, 90.0),
+        ((("host", "2"),), IncidentState.FIRING, 95.0),
+    ]
+
+
+def test_a_pending_duration_survives_a_restart() -> None:
+    bench = Bench(RULE)
+    bench.tick(90.0)
+    bench.tick(90.0)
+    bench.restart()
+    bench.tick(90.0)
+    (found,) = bench.open()
+    assert (found.state, found.since, found.fired_at) == (IncidentState.FIRING, T0, T0 + 20.0)
+    bench.restart()
+    bench.tick(50.0)
+    assert bench.open() == []
+    assert [one.resolved_at for one in bench.store.alerts.incidents(open_only=False)] == [T0 + 30.0]
+
+
+def test_what_can_not_be_stored_has_not_happened() -> None:
+    bench = Bench(msgspec.structs.replace(RULE, for_seconds=0.0))
+    bench.failing = True
+    with pytest.raises(StoreError):
+        bench.tick(90.0)
+    assert bench.open() == []
+    bench.failing = False
+    bench.clock.move(EVERY)
+    bench.tick(90.0)
+    assert len(bench.open()) == 1
+
+
+def test_a_broken_rule_is_an_incident_and_stops_no_other() -> None:
+    bench = Bench(RULE, AlertRule(id="b", name="broken", condition="value > nope"))
+    for _ in range(3):
+        bench.tick(90.0)
+    found = {one.rule_id: one for one in bench.evaluator.incidents()}
+    assert found["r"].state is IncidentState.FIRING
+    assert (found["b"].state, found["b"].labels) == (IncidentState.ERROR, BROKEN)
+    assert "no 'nope'" in found["b"].summary
+    bench.store.alerts.put_rule(AlertRule(id="b", name="mended", condition="name == 'x' and value > 1"), "test")
+    bench.tick(90.0)
+    assert [one.rule_id for one in bench.evaluator.incidents()] == ["r"]
+
+
+@pytest.mark.parametrize(
+    "changed", [{"enabled": False}, {"condition": "name == 'load_percent' and value > 80"}], ids=["off", "another"]
+)
+def test_incidents_end_when_their_rule_is_another(changed: dict[str, object]) -> None:
+    bench = Bench(msgspec.structs.replace(RULE, for_seconds=0.0))
+    bench.tick(90.0)
+    bench.store.alerts.put_rule(msgspec.structs.replace(RULE, **changed), "test")
+    bench.evaluator.turn()
+    bench.tick()
+    assert bench.open() == []
+
+
+def test_people_acknowledge_and_resolve() -> None:
+    bench = Bench(msgspec.structs.replace(RULE, for_seconds=0.0))
+    bench.tick(90.0)
+    (found,) = bench.open()
+    bench.evaluator.acknowledge(found.id, "me")
+    assert [one.acknowledged_by for one in bench.open()] == ["me"]
+    bench.tick(90.0)
+    bench.evaluator.resolve(found.id, "me")
+    assert bench.open() == []
+    with pytest.raises(RuleError, match="no open incident"):
+        bench.evaluator.acknowledge(found.id, "me")
+
+
+def test_a_clock_set_back_does_not_stop_it() -> None:
+    bench = Bench(RULE)
+    bench.tick(50.0)
+    bench.clock.jump(-3_600.0)
+    for _ in range(400):
+        bench.tick(90.0)
+    assert [one.state for one in bench.evaluator.incidents()] == [IncidentState.FIRING]
+
+
+def test_samples_that_stop_are_told_of_and_forgiven() -> None:
+    bench = Bench(AlertRule(id="a", name="gone", kind=RuleKind.ABSENCE, metric="load_percent", window=30.0))
+    bench.tick()
+    assert [one.state for one in bench.open()] == [IncidentState.FIRING]
+    bench.tick(1.0)
+    assert bench.open() == []
+    for _ in range(4):
+        bench.tick()
+    assert [(one.state, one.value) for one in bench.open()] == [(IncidentState.FIRING, 40.0)]
+
+
+def test_a_bad_health_check_fires() -> None:
+    bench = Bench(AlertRule(id="h", name="health", kind=RuleKind.HEALTH_CHECK))
+    bench.tick(2.0, 3.0, metric=Metric("probe_status"))
+    assert [one.labels for one in bench.open()] == [(("host", "1"),)]
+
+
+def test_a_budget_that_burns_too_fast_fires_once_it_is_enough() -> None:
+    rule = AlertRule(
+        id="s", name="slo", kind=RuleKind.BURN_RATE, objective=0.99, bad="failed_total", total="asked_total"
+    )
+    bench = Bench(rule)
+    asked, failed = Metric("asked_total", Kind.COUNTER), Metric("failed_total", Kind.COUNTER)
+    first = None
+    for minute in range(90):
+        bad = max(0, minute - 60) * 0.5
+        ts = bench.clock.now() - 1.0
+        bench.store.append([Sample(ts, asked, (), minute * 1.0), Sample(ts, failed, (), bad)])
+        bench.evaluator.turn()
+        bench.clock.move(60.0)
+        if first is None and bench.evaluator.incidents():
+            first = minute
+    # One request a minute, every other fails from minute 61 on: the tenth failure is counted 20 minutes later.
+    assert first is not None
+    assert 80 <= first <= 82
