@@ -74,6 +74,14 @@ def _own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
+@pytest.fixture(autouse=True)
+def _own_main() -> Generator[None, None, None]:
+    """Streamlit's AppTest leaves its script in the place of the main module, where a spawned process would look for it."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
+
+
 @pytest.fixture
 def clock() -> ManualClock:
     """A clock that stands still until the test moves it."""
