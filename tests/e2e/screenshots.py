@@ -51,7 +51,8 @@ Wanted: TypeAlias = tuple[str, str, tuple[str, ...]]
 _SETTLED = """() => {
   const panels = [...document.querySelectorAll('[data-perf-state]')];
   const charts = [...document.querySelectorAll('.perf-chart')];
-  return !document.querySelector('#perf-first') && panels.length > 0 && panels.every((one) => one.dataset.perfState !== 'loading')
+  const bare = location.pathname.endsWith('/alerts') && document.querySelector('.js-plotly-plot');
+  return !document.querySelector('#perf-first') && (panels.length > 0 || bare) && panels.every((one) => one.dataset.perfState !== 'loading')
     && charts.every((one) => 'perfDrawn' in one.dataset || one.dataset.perfState === 'empty')
     && !document.querySelector('[data-testid="stSkeleton"]')
     && !document.querySelector('[data-stale="true"]')
