@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -18,3 +19,15 @@ def test_every_promise_is_kept_under_faults(tmp_path: Path) -> None:
     assert report.did["requests"] > 1_000
     assert report.did["changes"] > 50
     assert sum(count for name, count in report.did.items() if name.startswith("fault ")) >= 5
+
+
+def test_a_fault_that_goes_wrong_ends_the_soak(tmp_path: Path) -> None:
+    class Wrong(Soak):
+        def _faults(self, seconds: float) -> None:
+            raise RuntimeError("wrong")
+
+    redis_server()
+    before = set(threading.enumerate())
+    with pytest.raises(RuntimeError, match="wrong"):
+        Wrong(tmp_path).run(1.0)
+    assert not [thread for thread in set(threading.enumerate()) - before if not thread.daemon]

@@ -16,7 +16,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -100,12 +100,14 @@ class Soak:
             threads = [threading.Thread(target=self._guarded, args=(work, n)) for n, work in enumerate(self._works())]
             for thread in threads:
                 thread.start()
-            self._faults(seconds)
-            self._stop.set()
-            for thread in threads:
-                thread.join(30.0)
-                if thread.is_alive():
-                    self.problems.append(f"{thread.name} hangs")
+            try:
+                self._faults(seconds)
+            finally:
+                self._stop.set()
+                for thread in threads:
+                    thread.join(30.0)
+                    if thread.is_alive():
+                        self.problems.append(f"{thread.name} hangs")
             if child.wait(60.0) != 0:
                 self.problems.append("the other process failed")
             stats = self.cache.stats()
@@ -229,14 +231,18 @@ class Soak:
         client.close()
 
     def _corrupt(self) -> None:
-        files = [file for file in (self.disk / "cache").rglob("*") if file.is_file() and file.stat().st_size > 1_000]
-        for file in random.Random(self._seed).sample(files, min(5, len(files))):
-            try:
-                with file.open("r+b") as damaged:
-                    damaged.seek(file.stat().st_size // 2)
-                    damaged.write(b"damage")
-            except OSError:
-                continue  # Gone meanwhile.
+        # Any of them may go at any time: the cache that has them is in full use.
+        files = [Path(folder) / name for folder, _, names in os.walk(self.disk / "cache") for name in names]
+        random.Random(self._seed).shuffle(files)
+        damaged = 0
+        for file in files:
+            with suppress(OSError), file.open("r+b") as content:
+                if (size := os.fstat(content.fileno()).st_size) > 1_000:
+                    content.seek(size // 2)
+                    content.write(b"damage")
+                    damaged += 1
+            if damaged == 5:
+                break
 
     @contextmanager
     def _child(self, seconds: float) -> Iterator[subprocess.Popen[bytes]]:
