@@ -11,6 +11,7 @@ import streamlit as st
 from starlette.concurrency import run_in_threadpool
 
 from perf import default, logs, settings
+from perf.alerts.redaction import RedactingFilter, Redactor
 from perf.api.hosts import answered
 from perf.errors import PerfError
 from perf.runtime import Runtime
@@ -21,7 +22,7 @@ def open_runtime() -> Runtime:
     """The process's runtime with its store open, not yet started; ends the process with one clear line when it can't be."""
     try:
         loaded = settings.load()
-        logs.configure(loaded.logs)
+        logs.configure(loaded.logs, RedactingFilter(Redactor(logs.secrets(loaded))))
         hosts(loaded)
         runtime = Runtime(loaded)
     except PerfError as error:

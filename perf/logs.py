@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from operator import attrgetter
 
 import msgspec
 
 from perf.errors import SettingsError
-
-if TYPE_CHECKING:
-    from perf.settings import LogSettings
+from perf.settings import LogSettings, Settings, describe
 
 _TEXT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
@@ -26,13 +24,20 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        if record.exc_info:
-            entry["error"] = self.formatException(record.exc_info)
+        error = self.formatException(record.exc_info) if record.exc_info else record.exc_text
+        if error:
+            entry["error"] = error
         return msgspec.json.encode(entry).decode()
 
 
-def configure(settings: LogSettings) -> None:
-    """Send the loggers of perf and dashboard to stderr as *settings* say; other loggers are left alone.
+def secrets(settings: Settings) -> list[str]:
+    """Every value in *settings* that no log may hold."""
+    found = (attrgetter(described.key)(settings) for described in describe() if described.secret)
+    return [text for value in found for text in ([value] if isinstance(value, str) else value) if text]
+
+
+def configure(settings: LogSettings, redacting: logging.Filter) -> None:
+    """Send the loggers of perf and dashboard to stderr as *settings* say, through *redacting*; other loggers are left alone.
 
     Raises: SettingsError for a level that logging doesn't know.
     """
@@ -40,6 +45,7 @@ def configure(settings: LogSettings) -> None:
     if level is None:
         raise SettingsError(f"logs.level: {settings.level!r}; known: DEBUG, INFO, WARNING, ERROR, CRITICAL")
     handler = logging.StreamHandler()
+    handler.addFilter(redacting)
     handler.setFormatter(JsonFormatter() if settings.format == "json" else logging.Formatter(_TEXT))
     for name in ("perf", "dashboard"):
         logger = logging.getLogger(name)

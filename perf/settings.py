@@ -6,6 +6,7 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -159,7 +160,7 @@ class Settings(Group, frozen=True):
 
 
 class Described(msgspec.Struct, frozen=True, kw_only=True):
-    """A setting: its key, its variable, its default as JSON and as people write it, what it means, and its type."""
+    """A setting: its key, its variable, its default as JSON and as people write it, what it means, its type, and whether nobody may read it."""
 
     key: str
     variable: str
@@ -167,6 +168,7 @@ class Described(msgspec.Struct, frozen=True, kw_only=True):
     shown: str
     meaning: str
     kind: Any  # Any: the type of a setting, which has no type of its own
+    secret: bool
 
 
 _BY_ENVIRONMENT: Mapping[str, Mapping[str, Mapping[str, object]]] = {
@@ -246,17 +248,15 @@ def describe(group: type = Settings, prefix: tuple[str, ...] = ()) -> Iterator[D
             shown=written(default, field.type),
             meaning=meaning(field.type),
             kind=field.type,
+            secret=any(word in ".".join(path) for word in _SECRET),
         )
 
 
 def in_force(settings: Settings) -> Iterator[tuple[Described, str]]:
     """Every setting with its value in *settings*, written like its default; the values of secrets are hidden."""
     for described in describe():
-        value: object = settings
-        for name in described.key.split("."):
-            value = getattr(value, name)
-        secret = any(word in described.key for word in _SECRET)
-        yield described, "***" if secret and value else written(value, described.kind)
+        value = attrgetter(described.key)(settings)
+        yield described, "***" if described.secret and value else written(value, described.kind)
 
 
 def _toml(file: Path) -> dict[str, Any]:

@@ -54,11 +54,23 @@ class RedactingFilter(logging.Filter):
         self._redact = redact
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Replaces the message, and the text of an exception, in place."""
-        record.msg, record.args = self._redact(record.getMessage()), ()
+        """Replaces the message, the text of an exception and the stack, in place."""
+        try:
+            text = record.getMessage()
+        except (
+            TypeError,
+            ValueError,
+            KeyError,
+        ):  # Arguments that don't fit: what logging only reports must not raise here.
+            text = f"{record.msg} {record.args!r}"
+        record.msg, record.args = self._redact(text), ()
         if record.exc_info:
-            record.exc_text = self._redact(logging.Formatter().formatException(record.exc_info))
+            record.exc_text = logging.Formatter().formatException(record.exc_info)
             record.exc_info = None
+        if record.exc_text:
+            record.exc_text = self._redact(record.exc_text)
+        if record.stack_info:
+            record.stack_info = self._redact(record.stack_info)
         return True
 
 

@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from perf import default, logs
 from perf import settings as tree
+from perf.alerts.redaction import RedactingFilter, Redactor
 from perf.api.hosts import answered
 from perf.cli import address
 from perf.cli.address import loopback_url
@@ -46,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     """Serve until a signal comes."""
     settings = address.addressed(tree.load(options.config), options.host, options.port)
     hosts = answered(settings.server.host, insecure=settings.insecure)
-    logs.configure(settings.logs)
+    logs.configure(settings.logs, RedactingFilter(Redactor(logs.secrets(settings))))
     previous = [signal.signal(number, _leave) for number in (signal.SIGTERM, signal.SIGINT)]
     try:
         with address.listener(settings.server) as listener, suppress(_Left):
