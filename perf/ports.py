@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from perf.model import (
@@ -131,6 +131,12 @@ class AlertStore(Protocol):
 
     def drop_rule(self, id: str, author: str) -> None:
         """Forget the rule *id*."""
+
+    def change_rules(self, changes: Mapping[str, AlertRule | None], author: str) -> None:
+        """Add or replace the rule of each id, or with None forget it: all of them or none."""
+
+    def dropped(self, id: str) -> AlertRule | None:
+        """The rule *id*, which is forgotten, as it was last; None when there never was one."""
 
     def incidents(self, *, open_only: bool = True) -> list[Incident]:
         """Those that are open, by time; otherwise also the last day's others."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -33,6 +33,7 @@ class MemoryAlerts:
         self._clock = clock
         self._lock = threading.Lock()
         self._rules: dict[str, AlertRule] = {}
+        self._dropped: dict[str, AlertRule] = {}
         self._incidents: dict[str, Incident] = {}
         self._silences: dict[str, Silence] = {}
         self._queue: dict[str, Queued] = {}
@@ -44,15 +45,28 @@ class MemoryAlerts:
         with self._lock:
             return sorted(self._rules.values(), key=lambda rule: (rule.name, rule.id))
 
-    def put_rule(self, rule: AlertRule, author: str) -> None:  # noqa: ARG002 - nothing is left to be audited
+    def put_rule(self, rule: AlertRule, author: str) -> None:
         """Add or replace *rule*."""
-        with self._lock:
-            self._rules[rule.id] = rule
+        self.change_rules({rule.id: rule}, author)
 
-    def drop_rule(self, id: str, author: str) -> None:  # noqa: ARG002 - likewise
+    def drop_rule(self, id: str, author: str) -> None:
         """Forget the rule *id*."""
+        self.change_rules({id: None}, author)
+
+    def change_rules(self, changes: Mapping[str, AlertRule | None], author: str) -> None:  # noqa: ARG002 - nothing is left to be audited
+        """Add, replace or forget rules."""
         with self._lock:
-            self._rules.pop(id, None)
+            for id_, rule in changes.items():
+                before = self._rules.pop(id_, None)
+                if rule is not None:
+                    self._rules[id_] = rule
+                elif before is not None:
+                    self._dropped[id_] = before
+
+    def dropped(self, id: str) -> AlertRule | None:
+        """The rule *id*, which is forgotten, as it was last."""
+        with self._lock:
+            return self._dropped.get(id)
 
     def incidents(self, *, open_only: bool = True) -> list[Incident]:
         """Those that are open, by time; otherwise also the last day's others."""

@@ -109,7 +109,8 @@ class RuleBook:
         """Import *source*: all of it, or nothing. What changed. Raises: RulesError, StoreError."""
         found = self.compared(source, drop=drop)
         if found:
-            self._write(lambda: self._replace(found, author), "rules")
+            changes = {rule.id: one.after for one in found if (rule := one.after or one.before)}
+            self._write(lambda: self._alerts.change_rules(changes, author), "rules")
         return found
 
     def preview(self, rule: AlertRule, window: Window) -> Preview:
@@ -122,13 +123,6 @@ class RuleBook:
     def export(self) -> str:
         """Every rule in force as YAML."""
         return files.text(self.all())
-
-    def _replace(self, found: Sequence[Difference], author: str) -> None:
-        for one in found:
-            if one.after is not None:
-                self._alerts.put_rule(one.after, author)
-            elif one.before is not None:
-                self._alerts.drop_rule(one.before.id, author)
 
     def _write(self, act: Callable[[], None], what: str) -> None:
         written(self._writer, act, what)

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from perf.clock import ManualClock
+from perf.errors import StoreError
 from perf.model import (
     AlertRule,
     Delivery,
@@ -26,6 +27,7 @@ from perf.model import (
 from perf.plugins import STORES, resolve
 from perf.ports import MetricStore
 from perf.settings import StoreSettings
+from perf.store.memory import MemoryStore
 
 T0 = 1_700_006_400.0
 EVER = Window(0.0, 4e9)
@@ -102,6 +104,34 @@ def test_a_rule_is_kept_replaced_and_dropped(store: MetricStore) -> None:
     store.alerts.drop_rule("r2", "you")
     store.alerts.drop_rule("nobody", "you")
     assert store.alerts.rules() == [changed]
+
+
+def test_a_rule_that_was_dropped_is_still_known(store: MetricStore) -> None:
+    store.alerts.put_rule(RULE, "me")
+    last = msgspec.structs.replace(RULE, channels=("slack",))
+    store.alerts.put_rule(last, "me")
+    store.alerts.drop_rule("r1", "me")
+    assert (store.alerts.dropped("r1"), store.alerts.dropped("nobody")) == (last, None)
+
+
+def test_rules_change_together(store: MetricStore) -> None:
+    store.alerts.put_rule(RULE, "me")
+    others = [msgspec.structs.replace(RULE, id=f"n{n}", name=f"rule {n}") for n in range(3)]
+    store.alerts.change_rules({"r1": None, **{rule.id: rule for rule in others}}, "me")
+    assert store.alerts.rules() == others
+
+
+def test_rules_change_all_or_not_at_all(opened: Opener) -> None:
+    store = opened()
+    if isinstance(store, MemoryStore):
+        pytest.skip("what is forgotten on exit can't be half stored")
+    store.alerts.put_rule(RULE, "me")
+    broken = msgspec.structs.replace(RULE, id="n1", name="\udc80")  # a lone surrogate can't be stored
+    with pytest.raises((StoreError, UnicodeEncodeError)):
+        store.alerts.change_rules({"r1": None, "n0": msgspec.structs.replace(RULE, id="n0"), "n1": broken}, "me")
+    assert store.alerts.rules() == [RULE]
+    store.close()
+    assert opened().alerts.rules() == [RULE]
 
 
 def test_a_silence_is_kept_replaced_and_dropped(store: MetricStore) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -52,11 +52,30 @@ class DuckDBAlerts:
 
     def put_rule(self, rule: AlertRule, author: str) -> None:
         """Add or replace *rule*. Raises: StoreFull, StoreError."""
-        self._change_rule(rule.id, rule, author)
+        self.change_rules({rule.id: rule}, author)
 
     def drop_rule(self, id: str, author: str) -> None:
         """Forget the rule *id*. Raises: StoreFull, StoreError."""
-        self._change_rule(id, None, author)
+        self.change_rules({id: None}, author)
+
+    def change_rules(self, changes: Mapping[str, AlertRule | None], author: str) -> None:
+        """Add, replace or forget rules in one transaction. Raises: StoreFull, StoreError."""
+        ts = micros(self._clock.now())
+        rules = {known.id: known for known in self.rules() if known.id not in changes}
+        with self._writing().transaction() as writer:
+            for id_, rule in changes.items():
+                body = None if rule is None else msgspec.json.encode(rule).decode()
+                _run(writer, "alert_rule_drop", {"id": id_})
+                if rule is not None:
+                    rules[id_] = rule
+                    _run(writer, "alert_rule_add", {"id": id_, "name": rule.name, "body": body})
+                _run(writer, "alert_rule_change_add", {"ts": ts, "id": id_, "body": body, "author": author})
+        self._rules = rules
+
+    def dropped(self, id: str) -> AlertRule | None:
+        """The rule *id*, which is forgotten, as it was last; from the audit of the rules."""
+        found = self._read("alert_rule_dropped", {"id": id})
+        return msgspec.json.decode(found[0][0], type=AlertRule) if found else None
 
     def incidents(self, *, open_only: bool = True) -> list[Incident]:
         """Those that are open, by time; otherwise also the last day's others."""
@@ -135,18 +154,6 @@ class DuckDBAlerts:
     def _read(self, question: str, parameters: dict[str, object]) -> list[Row]:
         with self._reading().reading() as cursor:
             return _run(cursor, question, parameters)
-
-    def _change_rule(self, id_: str, rule: AlertRule | None, author: str) -> None:
-        body = None if rule is None else msgspec.json.encode(rule).decode()
-        change = {"ts": micros(self._clock.now()), "id": id_, "body": body, "author": author}
-        rules = {known.id: known for known in self.rules() if known.id != id_}
-        with self._writing().transaction() as writer:
-            _run(writer, "alert_rule_drop", {"id": id_})
-            if rule is not None:
-                rules[id_] = rule
-                _run(writer, "alert_rule_add", {"id": id_, "name": rule.name, "body": body})
-            _run(writer, "alert_rule_change_add", change)
-        self._rules = rules
 
     def _change_silence(self, id_: str, silence: Silence | None) -> None:
         silences = {known.id: known for known in self.silences() if known.id != id_}
