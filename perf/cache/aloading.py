@@ -108,7 +108,7 @@ class AsyncLoader:
             try:
                 with flying(flight):
                     value = await factory()
-            except Exception as error:  # noqa: BLE001 - the factory is the host's: those who wait get its error.
+            except Exception as error:  # noqa: BLE001 - the edge: the factory is the host's, and those who wait get its error.
                 loader.failed(request, flight, error, perf_counter() - began)
                 return
             loader.loaded(request, flight, value, perf_counter() - began, fences)

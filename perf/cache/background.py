@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Protocol
 
 _IDLE_SECONDS = 10.0
-
-_log = logging.getLogger(__name__)
 
 
 class Job(Protocol):
@@ -32,11 +29,10 @@ class Background:
     of the waiting one.
     """
 
-    def __init__(self, capacity: int, room: int, failed: Callable[[], None]) -> None:
+    def __init__(self, capacity: int, room: int, failed: Callable[[str, Exception], None]) -> None:
         self._capacity = capacity
         self._room = room
         self._failed = failed
-        self._logged: set[str] = set()
         self._reset()
 
     def _reset(self) -> None:
@@ -118,10 +114,7 @@ class Background:
             try:
                 job.run()
             except Exception as error:  # noqa: BLE001 - a thread's loop.
-                self._failed()
-                if str(error) not in self._logged:
-                    self._logged.add(str(error))
-                    _log.exception("background work of a cache failed")
+                self._failed("background work of a cache", error)
 
     def _next(self) -> Job | None:
         with self._changed:

@@ -63,7 +63,7 @@ class Cache(Threaded):
             async with turns:
                 try:
                     await self.aget_or_set(key, factory, **options)
-                except Exception:  # noqa: BLE001 - the factory is the host's; its failure is counted and an event.
+                except Exception:  # noqa: BLE001 - the edge: the factory is the host's; its failure is counted and an event.
                     return False
                 return True
 

@@ -37,7 +37,9 @@ def encode(value: object, codec: str = "auto", *, allow_pickle: bool = False) ->
         return number, _encoded(value, number)
     except Unencodable:
         raise
-    except Exception as error:
+    except (
+        Exception
+    ) as error:  # The edge: a host's value may fail in any way; counted, and told as an event, by who stores it.
         raise Unencodable(f"{type(value).__qualname__}: {error}") from error
 
 
@@ -50,7 +52,7 @@ def decode(number: int, data: bytes | memoryview, *, allow_pickle: bool = False)
         return _decoded(number, data, allow_pickle=allow_pickle)
     except Undecodable:
         raise
-    except Exception as error:
+    except Exception as error:  # The edge: bytes may be anything, and so are Arrow's errors; who reads counts it, and tells it as an event.
         raise Undecodable(f"{type(error).__name__}: {error}") from error
     except BaseException as error:
         if type(error).__name__ != "PanicException":  # polars raises it, and it is no Exception

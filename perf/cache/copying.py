@@ -119,7 +119,7 @@ def _deep(value: object) -> Copy | None:
     """`copy.deepcopy`, unless it can't copy *value* or finds nothing to copy."""
     try:
         copied = copy.deepcopy(value)
-    except Exception:  # noqa: BLE001 - the host's value: its __deepcopy__ and __reduce__ may raise anything.
+    except Exception:  # noqa: BLE001 - the edge: a host's __deepcopy__ and __reduce__ may raise anything.
         return None
     return None if copied is value else copy.deepcopy
 

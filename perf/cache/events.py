@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 
 import msgspec
 
+from perf.cache.stats import Counts
 from perf.errors import CacheError
 
 LOADED = "loaded"
@@ -20,8 +20,6 @@ DROPPED = "dropped"
 REFUSED = "refused"
 NAMES = (LOADED, FAILED, STALE, FENCED, TIMEOUT, REFRESHED, INVALIDATED, DROPPED, REFUSED)
 
-_log = logging.getLogger(__name__)
-
 
 class CacheEvent(msgspec.Struct, frozen=True):
     """What happened to *key*."""
@@ -34,11 +32,11 @@ class CacheEvent(msgspec.Struct, frozen=True):
 
 
 class Events:
-    """Listeners of one cache. They run where it happens, so they should be quick; one that raises is logged once, and kept."""
+    """Listeners of one cache. They run where it happens, so they should be quick; one that raises is counted, logged once, and kept."""
 
-    def __init__(self) -> None:
+    def __init__(self, counts: Counts) -> None:
+        self._counts = counts
         self._listeners: dict[str, tuple[Callable[[CacheEvent], object], ...]] = {}
-        self._logged: set[str] = set()
 
     def on(self, name: str, listener: Callable[[CacheEvent], object]) -> Callable[[], None]:
         """Call *listener* at every event *name*, or at all with ``*``; what is returned ends that. Raises: CacheError."""
@@ -59,7 +57,5 @@ class Events:
         for listener in (*self._listeners.get(name, ()), *self._listeners.get("*", ())):
             try:
                 listener(event)
-            except Exception as error:  # noqa: BLE001 - the host's listener must not break the host's call.
-                if str(error) not in self._logged:
-                    self._logged.add(str(error))
-                    _log.exception("a listener of cache event %s failed", name)
+            except Exception as error:  # noqa: BLE001 - the edge: the host's listener must not break the host's call.
+                self._counts.survived(f"a listener of cache event {name}", error)

@@ -174,9 +174,10 @@ def twin(error: Exception) -> Exception:
     """A copy of *error* for one who waits: raising one exception in several threads would mix their tracebacks."""
     try:
         other = copy.copy(error)
-    except Exception:  # noqa: BLE001 - an exception of the host's that can't be copied.
+        alike = type(other) is type(error) and bool(other.args == error.args)
+    except Exception:  # noqa: BLE001 - the edge: a host's exception may refuse to be copied or compared; it is counted and raised itself.
         return error
-    if type(other) is not type(error) or other.args != error.args:
+    if not alike:
         return error
     other.__cause__, other.__context__ = error.__cause__, error.__context__
     other.__suppress_context__ = error.__suppress_context__

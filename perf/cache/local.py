@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
@@ -19,8 +18,6 @@ from perf.model import Said
 from perf.ports import Backplane, Clock
 
 EVERYTHING = "*"
-
-_log = logging.getLogger(__name__)
 
 
 def _nothing_new() -> bool:
@@ -46,7 +43,6 @@ class Local:
         self._backplane = backplane
         self._counts = counts
         self._heard = heard
-        self._logged = False
         self.ghost = Ghost(memory.usage().bound, clock, alive=self._alive)
 
     def lookup(self, key: str) -> Entry | None:
@@ -67,11 +63,8 @@ class Local:
             copier = shared(entry.value) if copy else None
             value = entry.value if copier is None or own else copier(entry.value)
             return msgspec.structs.replace(entry, value=value, copier=copier, size=sizeof(value))
-        except Exception:  # noqa: BLE001 - the host's value: what can't be copied or measured is handed to callers, not kept.
-            if not self._logged:
-                self._logged = True
-                _log.exception("a value of type %s can't be kept", type(entry.value).__name__)
-            self._counts.add("errors")
+        except Exception as error:  # noqa: BLE001 - the edge: a host's value that can't be copied is handed to callers, not kept.
+            self._counts.survived(f"keeping a value of type {type(entry.value).__name__}", error)
             return msgspec.structs.replace(entry, size=-1)
 
     def adopted(self, entry: Entry, *, copy: bool) -> Entry:
@@ -136,9 +129,8 @@ class Local:
             return
         try:
             said = self._backplane.heard()
-        except Exception:  # noqa: BLE001 - whatever was missed may have been about anything.
-            _log.exception("the backplane failed")
-            self._counts.add("errors")
+        except Exception as error:  # noqa: BLE001 - the edge: whatever the host's call missed may have been about anything.
+            self._counts.survived("the backplane", error)
             said = None
         if said is None:
             self._counts.add("gaps")
@@ -155,6 +147,5 @@ class Local:
             return
         try:
             self._backplane.announce(Said(tuple(names)))
-        except Exception:  # noqa: BLE001 - the host's call goes on; the next gap empties the others' memory.
-            _log.exception("the backplane failed")
-            self._counts.add("errors")
+        except Exception as error:  # noqa: BLE001 - the edge: the host's call goes on; the next gap empties the others' memory.
+            self._counts.survived("the backplane", error)

@@ -41,7 +41,7 @@ class Outer:
         self, tiers: Sequence[Tier], names: Names, counts: Counts, events: Events, secret: Secret | bytes | None
     ) -> None:
         self.tiers: tuple[Tier, ...] = tuple(tiers)
-        self.background = Background(QUEUE, ROOM, lambda: counts.add("errors"))
+        self.background = Background(QUEUE, ROOM, counts.survived)
         self.counts = counts
         self.events = events
         self.names = names
@@ -259,7 +259,7 @@ class Outer:
         """What *call* answers; None when it fails."""
         try:
             return call()
-        except Exception as error:  # noqa: BLE001 - the host's call must not fail because of a tier.
+        except Exception as error:  # noqa: BLE001 - the edge: the host's call must not fail because of a tier.
             self.counts.add("errors")
             self.counts.tier(tier.name, "errors")
             if (tier.name, type(error).__name__) not in self._logged:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import defaultdict
 from collections.abc import Iterable
@@ -13,6 +14,9 @@ DIRECT = ""
 """The name under which questions that belong to no decorated function count."""
 FUNCTIONS = 1_000
 _CACHE = set(CacheStats.__struct_fields__) - {"name", "tiers", "functions", "saved_seconds", "load_seconds"}
+
+
+_log = logging.getLogger(__name__)
 
 
 class Tally:
@@ -65,6 +69,7 @@ class Counts:
         self._tiers: dict[str, dict[str, int]] = {}
         self._refused: dict[str, dict[str, int]] = {}
         self._functions: dict[str, FunctionTally] = {}
+        self._logged: set[tuple[str, str]] = set()
         self.direct = self.function(DIRECT)
 
     def forked(self) -> None:
@@ -84,6 +89,16 @@ class Counts:
         """Count *what*, a field of `CacheStats`."""
         with self._lock:
             self._counts[what] += amount
+
+    def survived(self, where: str, error: Exception) -> None:
+        """Count *error* among `errors`; log it once for a type and place, as of texts there may be any number."""
+        kind = where, type(error).__qualname__
+        with self._lock:
+            self._counts["errors"] += 1
+            if kind in self._logged:
+                return
+            self._logged.add(kind)
+        _log.error("%s failed (said once for a type)", where, exc_info=error)
 
     def tier(self, name: str, what: str, amount: int = 1) -> None:
         """Count *what*, a field of `TierCounts`, for tier *name*."""

@@ -60,8 +60,8 @@ class Threaded:
         self.namespace = namespace
         self.version = version
         self.defaults = defaults or EntryOptions()
-        self.events = Events()
         self.counts = Counts()
+        self.events = Events(self.counts)
         self.names = Names(namespace, version)
         if allow_pickle and not secret:
             raise CacheError(
@@ -272,7 +272,7 @@ class Threaded:
     def _warmed(self, key: str, factory: Callable[[], object], options: Mapping[str, Any]) -> bool:
         try:
             self.get_or_set(key, factory, **options)
-        except Exception:  # noqa: BLE001 - the factory is the host's; its failure is counted and an event.
+        except Exception:  # noqa: BLE001 - the edge: the factory is the host's; its failure is counted and an event.
             return False
         return True
 

@@ -78,7 +78,7 @@ class Loader(Loading):
         began = perf_counter()
         try:
             value = factory()
-        except Exception:
+        except Exception:  # Counted, and passed on as it is.
             self.counts.loaded(request.function, perf_counter() - began, failed=True)
             raise
         self.counts.loaded(request.function, perf_counter() - began, failed=False)
@@ -117,7 +117,7 @@ class Loader(Loading):
             try:
                 with flying(flight):
                     value = factory()
-            except Exception as error:  # noqa: BLE001 - the factory is the host's: those who wait get its error.
+            except Exception as error:  # noqa: BLE001 - the edge: the factory is the host's, and those who wait get its error.
                 self.failed(request, flight, error, perf_counter() - began)
                 return
             self.loaded(request, flight, value, perf_counter() - began, fences)

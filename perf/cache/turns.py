@@ -63,11 +63,8 @@ class Turns:
         tier, name = self._tier, _note(key)
         if tier is None:
             return
-        try:
-            text = f"{type(error).__name__}: {error}"[:_CHARACTERS]
-            data = seal(text, name, options=EntryOptions(), secret=self._secret, load_seconds=0.0, negative=False)
-        except Exception:  # noqa: BLE001 - the text of a host's exception may be anything: then each finds out by itself.
-            return
+        text = f"{type(error).__name__}: {_text(error)}"[:_CHARACTERS].encode(errors="replace").decode()
+        data = seal(text, name, options=EntryOptions(), secret=self._secret, load_seconds=0.0, negative=False)
         self._ask(tier, lambda: tier.write(name, Held(data, NOTE_SECONDS, NOTE_SECONDS), (), None))
 
     def failure(self, key: str, seconds: float) -> str | None:
@@ -82,6 +79,13 @@ class Turns:
             return str(unseal(held.data, name, secret=self._secret, limit=_BYTES).value)
         except EnvelopeError:
             return None
+
+
+def _text(error: Exception) -> str:
+    try:
+        return str(error)
+    except Exception as another:  # noqa: BLE001 - the edge: the host's exception is counted and raised; its text may fail as it likes.
+        return f"({type(another).__name__} in its text)"
 
 
 def _note(key: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from perf.cache import Cache, EntryOptions, MemoryTier
+from perf.cache.turns import Turns
 from perf.clock import ManualClock
 from perf.errors import CacheError, TierError
 from perf.model import CacheStats, Held, Said, TierUsage
@@ -504,3 +505,35 @@ def test_close_writes_what_waits_and_closes_the_tiers(clock: ManualClock) -> Non
     cache.set("b", 2)
     assert cache.get("b") == 2
     assert cache.stats().dropped == 1
+
+
+def test_a_broken_backplane_is_logged_once_and_every_time_counted(
+    clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken(Line):
+        def changed(self) -> bool:
+            return True
+
+        def heard(self) -> list[Said] | None:
+            raise OSError(f"gone for {clock.monotonic()} s")
+
+    cache = make(clock, backplane=Broken())
+    for _ in range(3):
+        clock.move(1.0)
+        assert cache.get("a", 7) == 7
+    assert len(caplog.records) == 1
+    assert cache.stats().errors >= 3
+
+
+def test_what_a_failure_has_no_words_for_is_told_by_its_type(clock: ManualClock) -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise TypeError("no text")
+
+    shelf = Shelf(clock)
+    shelf.lock = lambda key, lease: b"token"  # type: ignore[attr-defined]
+    turns = Turns(shelf, None, lambda tier, call: call())
+    turns.failed("a", Mute())
+    assert turns.failure("a", 10.0) == "Mute: (TypeError in its text)"
+    turns.failed("a", ValueError("half \ud800 a letter"))
+    assert turns.failure("a", 10.0) == "ValueError: half ? a letter"

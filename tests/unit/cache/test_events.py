@@ -56,6 +56,23 @@ def test_a_listener_that_raises_is_logged_once(cache: Cache, caplog: pytest.LogC
     assert len(caplog.records) == 1
 
 
+def test_of_a_listener_that_never_raises_the_same_only_counts_are_kept(
+    cache: Cache, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise TypeError("no text")
+
+    def broken(event: CacheEvent) -> None:
+        raise Mute if event.key.endswith("d") else KeyError(event.key)
+
+    cache.events.on("loaded", broken)
+    with caplog.at_level(logging.ERROR):
+        assert [cache.get_or_set(key, lambda: 1) for key in "abcd"] == [1, 1, 1, 1]
+    assert len(caplog.records) == 2
+    assert cache.stats().errors == 4
+
+
 def test_an_unknown_event_is_refused(cache: Cache) -> None:
     with pytest.raises(CacheError, match="known: loaded"):
         cache.events.on("hit", print)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from perf.cache import Cache, MemoryTier
+from perf.cache.flight import twin
 from perf.clock import ManualClock, SystemClock
 from perf.errors import CacheError, LoadTimeout
 from tests.services import eventually
@@ -373,3 +374,18 @@ def test_after_a_failure_the_factory_is_left_alone_for_a_while(cache: Cache, clo
 def test_the_system_clock_works_as_well() -> None:
     cache = Cache(memory=MemoryTier(2**20, SystemClock()))
     assert cache.get_or_set("a", lambda: 1) == cache.get("a") == 1
+
+
+def test_an_error_that_can_not_be_compared_with_its_copy_is_raised_itself() -> None:
+    class Sided:
+        def __eq__(self, other: object) -> bool:
+            raise ValueError("ambiguous, as for arrays")
+
+        __hash__ = None  # type: ignore[assignment]
+
+    class Refused(Exception):
+        def __init__(self, _: object = None) -> None:
+            super().__init__(Sided())
+
+    error = Refused()
+    assert twin(error) is error
