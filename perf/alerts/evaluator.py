@@ -143,7 +143,7 @@ class Evaluator:
         changed = {outcome.incident.id: outcome.incident for outcome in outcomes if outcome.incident is not None}
         transitions = [change for outcome in outcomes for change in outcome.transitions]
         everything = {incident.id: incident for incident in (*self._recent.values(), *self._all())} | changed
-        rules = self._rules()
+        rules = [*self._rules(), *self._dropped(transitions)]
         queued = routing.notifications(
             transitions, list(everything.values()), rules, self._store.alerts.silences(), self._settings, now
         )
@@ -158,6 +158,13 @@ class Evaluator:
         for incident in changed.values():
             self._adopt(incident)
         self._recent = {key: one for key, one in self._recent.items() if now - (one.resolved_at or now) <= _DAY}
+
+    def _dropped(self, transitions: Iterable[Transition]) -> Iterator[AlertRule]:
+        """Rules that are no more, whose incidents end now: who was told that they fire is told of that, too."""
+        for rule_id in {change.rule_id for change in transitions} - {rule.id for rule in self._rules()}:
+            rule = self._store.alerts.dropped(rule_id)
+            if rule is not None:
+                yield rule
 
     def _unsaved(self, incident: Incident, now: float) -> bool:
         if incident.fired_at is None:

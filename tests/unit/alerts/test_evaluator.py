@@ -9,7 +9,7 @@ from perf.alerts.evaluator import BROKEN, Evaluator
 from perf.alertsettings import AlertSettings
 from perf.clock import ManualClock
 from perf.errors import RuleError, StoreError
-from perf.model import EVERY, AlertRule, Incident, IncidentState, Kind, Metric, RuleKind, Sample, Step
+from perf.model import EVERY, AlertRule, Delivery, Incident, IncidentState, Kind, Metric, Queued, RuleKind, Sample, Step
 from perf.settings import Settings
 from perf.store.memory import MemoryStore
 
@@ -107,6 +107,30 @@ def test_incidents_end_when_their_rule_is_another(changed: dict[str, object]) ->
     bench.evaluator.turn()
     bench.tick()
     assert bench.open() == []
+
+
+def queued(bench: Bench) -> list[tuple[str, str]]:
+    return [(one.notification.kind, one.notification.channel) for one in bench.store.alerts.due(T0 + 1e6)]
+
+
+@pytest.mark.parametrize("restarted", [False, True], ids=["live", "after a restart"])
+def test_the_end_of_a_dropped_rule_is_told_to_whom_it_was_told(restarted: bool) -> None:
+    bench = Bench(msgspec.structs.replace(RULE, for_seconds=0.0, channels=("slack",)))
+    bench.tick(90.0)
+    (firing,) = bench.store.alerts.due(T0 + 1e6)
+    bench.store.alerts.record([delivered(firing)])
+    bench.store.alerts.drop_rule(RULE.id, "test")
+    if restarted:
+        bench.restart()
+    bench.tick(90.0)
+    assert bench.open() == []
+    assert queued(bench) == [("resolved", "slack")]
+
+
+def delivered(one: Queued) -> Delivery:
+    return Delivery(
+        notification_id=one.notification.id, channel=one.notification.channel, attempt=1, ts=T0, outcome="delivered"
+    )
 
 
 def test_people_acknowledge_and_resolve() -> None:
