@@ -11,6 +11,7 @@ import msgspec
 
 from perf.alerts import routing
 from perf.alerts.newest import Board
+from perf.alerts.silences import over
 from perf.alerts.step import Outcome, Seen, closed, step
 from perf.alerts.watch import Watch
 from perf.alertsettings import AlertSettings
@@ -144,15 +145,17 @@ class Evaluator:
         transitions = [change for outcome in outcomes for change in outcome.transitions]
         everything = {incident.id: incident for incident in (*self._recent.values(), *self._all())} | changed
         rules = [*self._rules(), *self._dropped(transitions)]
-        queued = routing.notifications(
-            transitions, list(everything.values()), rules, self._store.alerts.silences(), self._settings, now
-        )
+        silences = self._store.alerts.silences()
+        queued = routing.notifications(transitions, list(everything.values()), rules, silences, self._settings, now)
+        ended = tuple(one.id for one in over(silences, rules, list(everything.values())))
         noted = {incident.id: incident for incident in routing.noted(everything.values(), queued, now)}
         moved = {change.incident_id for change in transitions} | set(noted)
         changed |= noted
         dirty = [one for one in changed.values() if one.id in moved or self._unsaved(one, now)]
-        if dirty or queued:
-            whole = Step(incidents=tuple(dirty), transitions=tuple(transitions), notifications=tuple(queued))
+        if dirty or queued or ended:
+            whole = Step(
+                incidents=tuple(dirty), transitions=tuple(transitions), notifications=tuple(queued), silences=ended
+            )
             self._commit(whole)
             self._saved |= dict.fromkeys((one.id for one in dirty), now)
         for incident in changed.values():

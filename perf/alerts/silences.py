@@ -89,6 +89,28 @@ def finished(silence: Silence, rules: Sequence[AlertRule], incidents: Iterable[I
     return silence.end is None and not any(fits(silence, by_id[one.rule_id], one.labels) for one in open_ones)
 
 
+def over(silences: Iterable[Silence], rules: Sequence[AlertRule], incidents: Sequence[Incident]) -> list[Silence]:
+    """Those "until resolved" for which something has ended since they began, and nothing is open any more."""
+    by_id = {rule.id: rule for rule in rules}
+    return [
+        silence
+        for silence in silences
+        if silence.end is None and _served(silence, by_id, incidents) and finished(silence, rules, incidents)
+    ]
+
+
+def _served(silence: Silence, rules: Mapping[str, AlertRule], incidents: Iterable[Incident]) -> bool:
+    """Whether an incident that fired and that *silence* fits has ended since it began."""
+    return any(
+        one.fired_at is not None
+        and one.resolved_at is not None
+        and one.resolved_at >= silence.start
+        and one.rule_id in rules
+        and fits(silence, rules[one.rule_id], one.labels)
+        for one in incidents
+    )
+
+
 def _fit(silence: Silence, known: Mapping[str, str]) -> bool:
     return all(matcher.fits(known.get(matcher.label, "")) for matcher in silence.matchers)
 

@@ -223,11 +223,14 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """What is stored together, or not at all: *incidents* as they are now, how they came to be so, and what to send."""
+    """What is stored together, or not at all: *incidents* as they are now, how they came to be so, what to send, and the ids of
+    *silences* that are over.
+    """
 
     incidents: tuple[Incident, ...] = ()
     transitions: tuple[Transition, ...] = ()
     notifications: tuple[Notification, ...] = ()
+    silences: tuple[str, ...] = ()
 
 
 class IncidentFilter(msgspec.Struct, frozen=True, kw_only=True):

@@ -90,6 +90,8 @@ class MemoryAlerts:
                 if notification.id not in self._known:
                     self._known.add(notification.id)
                     self._queue[notification.id] = _queued(notification)
+            for id_ in step.silences:
+                self._silences.pop(id_, None)
 
     def history(
         self, window: Window, limit: int = 50, offset: int = 0, wanted: IncidentFilter | None = None

@@ -144,6 +144,18 @@ def test_a_silence_is_kept_replaced_and_dropped(store: MetricStore) -> None:
     assert store.alerts.silences() == []
 
 
+def test_a_silence_ends_with_the_step_that_ends_it(opened: Opener) -> None:
+    store = opened()
+    one = Silence(id="s", matchers=(Match("rule", "busy"),), start=T0, end=None, author="me", comment="deploy")
+    for id_ in ("s", "t"):
+        store.alerts.put_silence(msgspec.structs.replace(one, id=id_))
+    store.alerts.commit(Step(silences=("s", "nobody")))
+    assert [left.id for left in store.alerts.silences()] == ["t"]
+    if not isinstance(store, MemoryStore):
+        store.close()
+        assert [left.id for left in opened().alerts.silences()] == ["t"]
+
+
 def test_the_newer_incident_replaces_the_older(store: MetricStore) -> None:
     store.alerts.commit(Step(incidents=(incident("i1"), incident("i2", since=T0 - 5.0))))
     newer = incident("i1", acknowledged_by="me", value=None)

@@ -94,6 +94,10 @@ class DuckDBAlerts:
                 _run(writer, "transition_add", _transition(transition))
             for notification in step.notifications:
                 _run(writer, "outbox_add", _notification(notification))
+            for id_ in step.silences:
+                _run(writer, "silence_drop", {"id": id_})
+        if step.silences:
+            self._silences = {one.id: one for one in self.silences() if one.id not in step.silences}
 
     def history(
         self, window: Window, limit: int = 50, offset: int = 0, wanted: IncidentFilter | None = None

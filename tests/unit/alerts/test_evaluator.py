@@ -9,7 +9,21 @@ from perf.alerts.evaluator import BROKEN, Evaluator
 from perf.alertsettings import AlertSettings
 from perf.clock import ManualClock
 from perf.errors import RuleError, StoreError
-from perf.model import EVERY, AlertRule, Delivery, Incident, IncidentState, Kind, Metric, Queued, RuleKind, Sample, Step
+from perf.model import (
+    EVERY,
+    AlertRule,
+    Delivery,
+    Incident,
+    IncidentState,
+    Kind,
+    Match,
+    Metric,
+    Queued,
+    RuleKind,
+    Sample,
+    Silence,
+    Step,
+)
 from perf.settings import Settings
 from perf.store.memory import MemoryStore
 
@@ -131,6 +145,23 @@ def delivered(one: Queued) -> Delivery:
     return Delivery(
         notification_id=one.notification.id, channel=one.notification.channel, attempt=1, ts=T0, outcome="delivered"
     )
+
+
+def test_until_resolved_ends_with_the_last_incident_it_was_for() -> None:
+    bench = Bench(msgspec.structs.replace(RULE, for_seconds=0.0, channels=("slack",), cooldown=0.0))
+    silence = Silence(id="s", matchers=(Match("rule", "busy"),), start=T0 - 5.0, end=None, author="me", comment="")
+    bench.store.alerts.put_silence(silence)
+    bench.tick(50.0, 50.0)
+    assert bench.store.alerts.silences() == [silence]  # nothing has fired yet: it waits
+    bench.tick(90.0, 90.0)
+    bench.tick(50.0, 90.0)
+    bench.restart()
+    assert bench.store.alerts.silences() == [silence]
+    bench.tick(50.0, 50.0)
+    assert bench.store.alerts.silences() == []
+    assert queued(bench) == []
+    bench.tick(50.0, 90.0)
+    assert queued(bench) == [("firing", "slack")]
 
 
 def test_people_acknowledge_and_resolve() -> None:
