@@ -14,18 +14,22 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from time import perf_counter
 
-from examples.demo import machine, programs
+from examples.demo import incidents, machine, programs
 from examples.demo.course import Course
 from examples.demo.machine import Machine
 from examples.demo.story import DAY, HOUR, SEED, Story
+from perf.alerts import defaults
 from perf.clock import ManualClock, SystemClock
-from perf.model import Change
+from perf.model import Change, Window
 from perf.ports import Clock, MetricStore
 from perf.runtime import open_store
 from perf.settings import StoreSettings
 
 AHEAD = 600.0
 """Seconds after the present that are told: pictures show them, with sources off; and writing takes its time."""
+
+AUTHOR = "dashboard"
+"""Who changed what, as if it had been done on a page."""
 
 _BATCH = HOUR
 
@@ -34,7 +38,7 @@ def changes(story: Story) -> list[Change]:
     """Who moved which threshold when, the oldest first."""
     path = "thresholds.memory_usage_percent"
     found = ((6.1, '{"warning":80.0,"critical":97.0}'), (4.3, None), (1.2, '{"warning":85.0,"critical":95.0}'))
-    return [Change(ts=story.now - days * DAY, path=path, value=value, author="dashboard") for days, value in found]
+    return [Change(ts=story.now - days * DAY, path=path, value=value, author=AUTHOR) for days, value in found]
 
 
 def courses(story: Story, seen: Machine, host: str) -> list[Course]:
@@ -57,7 +61,10 @@ def fill(path: Path, story: Story, seen: Machine, *, host: str = "shop-1", until
             store.annotate(annotation)
         for change in changes(story):
             store.override(change)
+        store.alerts.put_rule(incidents.REFUSED, AUTHOR)
         count = _replayed(store, found, story, clock, until)
+        rules = defaults.in_force(store.alerts.rules())
+        store.alerts.commit(incidents.past(store, rules, Window(story.start, story.now)))
     finally:
         gc.enable()
         store.close()

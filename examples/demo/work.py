@@ -68,6 +68,10 @@ class Calls:
         self._story = story
         self.ts = ts
         self.widths = np.diff(ts, prepend=ts[0] - MINUTE).clip(max=5 * MINUTE)
+        for _, end in (story.outage, story.restart):
+            first = int(np.searchsorted(ts, end))
+            if 0 < first < len(ts) - 1:  # Nobody came while nothing ran.
+                self.widths[first] = self.widths[first + 1]
         self._resource = resource
         self._found: dict[tuple[str, Labels], list[Observed]] = defaultdict(list)
         self._sums: dict[tuple[str, str, str], list[Array]] = {}

@@ -16,9 +16,11 @@ from examples.demo import history, load
 from examples.demo.caches import LOADER
 from examples.demo.machine import Machine
 from examples.demo.story import DAY, HOUR, MINUTE, RELEASES, SLOWER, Story
+from perf.alerts import defaults
+from perf.alerts.preview import preview
 from perf.cache.ghost import SCALES
 from perf.clock import ManualClock, SystemClock
-from perf.model import Across, Aggregate, HistogramSample, RangeQuery, Selector, Window
+from perf.model import Across, Aggregate, HistogramSample, IncidentState, RangeQuery, Selector, Window
 from perf.ports import MetricStore
 from perf.runtime import open_store
 from perf.settings import StoreSettings
@@ -135,6 +137,37 @@ def test_the_slowest_calls_are_kept_with_their_callers(store: MetricStore) -> No
     assert len(kept) == 5
     assert {call.parents for call in kept} == {("GET /search",)}
     assert {call.release for call in kept} == {RELEASES[-1]}
+
+
+def test_the_newsletter_alerted_and_is_over(store: MetricStore) -> None:
+    story = Story(NOW, days=1.0)
+    found = store.alerts.history(Window(story.start, NOW)).incidents
+    assert [(one.rule_id, one.state) for one in found] == [
+        ("payments-refused", IncidentState.RESOLVED),
+        ("default-cpu", IncidentState.RESOLVED),
+    ]
+    refused, cpu = found
+    assert story.newsletter[0] + 300.0 <= (cpu.fired_at or 0.0) <= story.newsletter[0] + 480.0
+    assert 0.0 <= (cpu.resolved_at or 0.0) - story.newsletter[1] <= 300.0
+    assert story.refusals[0] + 120.0 <= (refused.fired_at or 0.0) < story.refusals[1]
+    assert story.refusals[1] <= (refused.resolved_at or 0.0) <= story.refusals[1] + 720.0
+
+
+def test_what_alerted_is_what_the_rules_preview_says(store: MetricStore) -> None:
+    window = Window(NOW - DAY, NOW)
+    found = {(one.rule_id, one.fired_at, one.resolved_at) for one in store.alerts.history(window).incidents}
+    rules = defaults.in_force(store.alerts.rules())
+    assert found == {(rule.id, band.start, band.end) for rule in rules for band in preview(store, rule, window).bands}
+
+
+def test_nobody_came_while_the_shop_restarted() -> None:
+    story = Story(NOW, days=0.2)
+    counts: dict[float, int] = {}
+    for one in told(story):
+        if one.metric.name == SEARCH.metric and one.ts >= story.restart[1]:
+            counts[one.ts] = counts.get(one.ts, 0) + one.histogram.count
+    first, *later = [counts[ts] for ts in sorted(counts)]
+    assert first < 3 * np.mean(later)
 
 
 def test_the_page_about_caches_has_everything_to_show(store: MetricStore) -> None:
