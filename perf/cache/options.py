@@ -45,7 +45,7 @@ class EntryOptions(msgspec.Struct, frozen=True, kw_only=True):
     """After this an outer tier is not waited for."""
     distributed_lock: bool | None = None
     """Whether only one process at a time may load it, for ten seconds at most; needs a tier that has locks. None: when the last tier is
-    local files, where a lock costs microseconds.
+    local files, where a lock costs microseconds. Outside Linux a few keys share each lock of files.
     """
     tags: tuple[str, ...] = ()
     compress_threshold: int = 1024
