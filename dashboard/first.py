@@ -6,6 +6,7 @@ follows, lets every click through, and leaves as soon as the live tiles have the
 
 from __future__ import annotations
 
+import asyncio
 import html
 import logging
 import math
@@ -34,30 +35,47 @@ _LEVELS = {
 _CARDS = (2, 4)
 """Charts in the rows below."""
 
+PATIENCE = 1.0
+"""Seconds that a visit waits for the store; a page without its answer is better than none."""
+
 _log = logging.getLogger(__name__)
 
 
 class FirstPage:
     """Answers for the first page with Streamlit's own HTML and the answer in it; everything else is passed on."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, patience: float = PATIENCE) -> None:
         self._app = app
+        self._patience = patience
         self._failed = False
+        self._drawing: asyncio.Task[str | None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or pass on; without an answer the page comes as it is: a moment later."""
         if scope["type"] == "http" and scope["method"] == "GET" and scope["path"] == _root():
-            try:
-                page = await run_in_threadpool(_page)
-            except Exception:  # noqa: BLE001 - a request handler: the page itself needs none of this.
-                if not self._failed:
-                    _log.exception("the first page comes without its answer")
-                self._failed = True
-            else:
+            page = await self._soon()
+            if page is not None:
                 # The browser's cache would answer with old numbers.
                 await HTMLResponse(page, headers={"Cache-Control": "no-store"})(scope, receive, send)
                 return
         await self._app(scope, receive, send)
+
+    async def _soon(self) -> str | None:
+        """The page, or None when it failed or isn't drawn soon enough."""
+        # One drawing for all who ask meanwhile: a store that hangs holds one thread, not one for each visit.
+        if self._drawing is None or self._drawing.done():
+            self._drawing = asyncio.create_task(self._drawn())
+        done, _ = await asyncio.wait({self._drawing}, timeout=self._patience)
+        return next((task.result() for task in done if not task.cancelled()), None)
+
+    async def _drawn(self) -> str | None:
+        try:
+            return await run_in_threadpool(_page)
+        except Exception:  # noqa: BLE001 - a request handler: the page itself needs none of this.
+            if not self._failed:
+                _log.exception("the first page comes without its answer")
+            self._failed = True
+            return None
 
 
 def _page() -> str:

@@ -81,6 +81,6 @@ def _warm() -> None:
     import streamlit.dataframe_util
     import streamlit.elements.plotly_chart  # noqa: F401
 
-    from dashboard import assets, charts, data, tables, ui  # noqa: F401
+    from dashboard import assets, charts, data, overview, tables, ui  # noqa: F401
 
     assets.warm()

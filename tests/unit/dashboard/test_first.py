@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Iterator
+from time import perf_counter
 
 import pytest
+from httpx import ASGITransport, AsyncClient
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -29,7 +33,7 @@ async def _page(_: Request) -> Response:
 @pytest.fixture
 def client() -> TestClient:
     routes = [Route("/", _page, methods=["GET", "HEAD"]), Route("/trends", _page)]
-    return TestClient(Starlette(routes=routes, middleware=[Middleware(first.FirstPage)]))
+    return TestClient(Starlette(routes=routes, middleware=[Middleware(first.FirstPage, patience=30.0)]))
 
 
 @pytest.fixture
@@ -89,6 +93,24 @@ def test_without_an_answer_the_page_comes_as_it_is(
     assert client.get("/").text.endswith("as it is</body></html>")
     assert client.get("/").status_code == 200
     assert [record.message for record in caplog.records].count("the first page comes without its answer") == 1
+
+
+def test_a_store_that_hangs_delays_the_page_by_a_second_and_holds_one_thread(runtime: Runtime) -> None:
+    app = Starlette(routes=[Route("/", _page)], middleware=[Middleware(first.FirstPage)])
+
+    async def visits() -> tuple[list[str], float, int]:
+        async with AsyncClient(transport=ASGITransport(app), base_url="http://localhost") as visitor:
+            before, began = set(threading.enumerate()), perf_counter()
+            with runtime.store._lock:  # What a reader of it waits for.
+                found = await asyncio.gather(*(visitor.get("/") for _ in range(3)))
+                took, threads = perf_counter() - began, len(set(threading.enumerate()) - before)
+            return [page.text for page in found], took, threads
+
+    pages, took, threads = asyncio.run(visits())
+
+    assert all(page.endswith("as it is</body></html>") for page in pages)
+    assert first.PATIENCE <= took < 5.0
+    assert threads == 1
 
 
 def test_both_themes_stand_in_it(client: TestClient, runtime: Runtime) -> None:
