@@ -10,7 +10,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from dashboard.theme import PALETTES, STATUS
-from dashboard.units import show
+from dashboard.units import show, ticks
 from perf.model import Series, Window
 from perf.views.gaps import with_gaps
 
@@ -57,7 +57,7 @@ def bands(
         line = {"color": STATUS["critical"].color, "width": 1.5, "dash": "dash"}
         shapes.append({"type": "line", "x0": 0, "x1": 1, "xref": "paper", "y0": limit, "y1": limit, "line": line})
     top = max([*(series.high.tolist() if series else []), limit or 0.0], default=1.0)
-    ticks = [top * share / 4 for share in range(5)]
+    shown = ticks(top, unit)
     layout = {
         "height": 260,
         "margin": {"l": 64, "r": 8, "t": 4, "b": 34},
@@ -70,8 +70,8 @@ def bands(
             "fixedrange": True,
         },
         "yaxis": {
-            "tickvals": ticks,
-            "ticktext": [show(tick, unit) for tick in ticks],
+            "tickvals": shown,
+            "ticktext": [show(tick, unit) for tick in shown],
             "fixedrange": True,
             "rangemode": "tozero",
         },

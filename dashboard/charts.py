@@ -13,7 +13,7 @@ import numpy.typing as npt
 import plotly.graph_objects as go
 
 from dashboard.theme import PALETTES, SERIES_MAX, STATUS
-from dashboard.units import show
+from dashboard.units import show, ticks
 from perf.model import Array, Histogram, Series
 from perf.model.distribution import bound
 from perf.views.distributions import Heatmap
@@ -85,7 +85,7 @@ def latency_heatmap(found: Heatmap, zone: str, moments: Sequence[tuple[float, st
         "zmin": 0.0,
         "showscale": False,
     }
-    ticks = _decades(bounds)
+    marked = _decades(bounds)
     within = [(ts, text) for ts, text in moments if edges[0] <= ts <= edges[-1]]
     shown = [(datetime.fromtimestamp(ts, place).replace(tzinfo=None), text) for ts, text in within]
     ends = [datetime.fromtimestamp(ts, place).replace(tzinfo=None) for ts in (edges[0], edges[-1])]
@@ -111,8 +111,8 @@ def latency_heatmap(found: Heatmap, zone: str, moments: Sequence[tuple[float, st
         ],
         "xaxis": {"title": {"text": zone}, "showgrid": False, "fixedrange": True, "range": ends},
         "yaxis": {
-            "tickvals": np.log10(ticks),
-            "ticktext": [show(tick, found.metric.unit) for tick in ticks],
+            "tickvals": np.log10(marked),
+            "ticktext": [show(tick, found.metric.unit) for tick in marked],
             "showgrid": False,
             "fixedrange": True,
         },
@@ -143,7 +143,7 @@ def splits(bars: Sequence[tuple[str, Mapping[str, float]]]) -> go.Figure:
         }
         for at, kind in enumerate(kinds)
     ]
-    ticks = [longest * share / 4 for share in range(5)]
+    shown = ticks(longest, "s")
     layout = {
         "height": 210,
         "barmode": "stack",
@@ -151,7 +151,7 @@ def splits(bars: Sequence[tuple[str, Mapping[str, float]]]) -> go.Figure:
         "margin": {"l": 52, "r": 12, "t": 4, "b": 34},
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceorder": "normal"},
         "uniformtext": {"minsize": 10, "mode": "hide"},
-        "xaxis": {"tickvals": ticks, "ticktext": [show(tick, "s") for tick in ticks], "fixedrange": True},
+        "xaxis": {"tickvals": shown, "ticktext": [show(tick, "s") for tick in shown], "fixedrange": True},
         "yaxis": {"fixedrange": True, "showgrid": False, "autorange": "reversed"},
     }
     return go.Figure(data=traces, layout=layout)
@@ -189,13 +189,13 @@ def distributions(now: Histogram, before: Histogram) -> go.Figure:
             **common,
         },
     ]
-    ticks = _decades(bounds)
+    marked = _decades(bounds)
     layout = {
         "height": 280,
         "margin": {"l": 44, "r": 8, "t": 4, "b": 34},
         "bargap": 0.05,
         "showlegend": False,
-        "xaxis": {"tickvals": np.log10(ticks), "ticktext": [show(t, "s") for t in ticks], "fixedrange": True},
+        "xaxis": {"tickvals": np.log10(marked), "ticktext": [show(t, "s") for t in marked], "fixedrange": True},
         "yaxis": {"ticksuffix": " %", "rangemode": "tozero", "fixedrange": True, "nticks": 5},
     }
     return go.Figure(data=traces, layout=layout)
@@ -239,5 +239,5 @@ def _decades(bounds: Array) -> list[float]:
     """Round durations within *bounds*: powers of ten, and what lies between when there are few."""
     first, last = int(np.floor(np.log10(bounds[0]))), int(np.ceil(np.log10(bounds[-1])))
     steps = (1.0, 2.0, 5.0) if last - first <= 3 else (1.0,)
-    ticks = [step * 10.0**power for power in range(first, last + 1) for step in steps]
-    return [tick for tick in ticks if bounds[0] <= tick <= bounds[-1]]
+    marked = [step * 10.0**power for power in range(first, last + 1) for step in steps]
+    return [tick for tick in marked if bounds[0] <= tick <= bounds[-1]]

@@ -46,6 +46,18 @@ def exact(value: float | None, unit: str = "") -> str:
     return f"{'' if number == '0' else sign}{number}{base.get(unit, f' {unit}')}"
 
 
+def ticks(top: float, unit: str, most: int = 5) -> list[float]:
+    """Round numbers from zero to the first that is no less than *top*, *most* of them and zero at most: 0, 25, ... 100."""
+    if not 0.0 < top < math.inf:
+        return [0.0]
+    factor, name = _step(top, _scale(unit)[0])
+    raw = top / factor / most
+    power = 10.0 ** math.floor(math.log10(raw))
+    rounds = (10.0, 15.0, 30.0, 60.0) if name == "min" and raw >= 5 else [one * power for one in (1, 2, 2.5, 5, 10)]
+    step = next((one for one in rounds if one >= raw * (1 - 1e-9)), rounds[-1])
+    return [at * step * factor for at in range(math.ceil(top / factor / step - 1e-9) + 1)]
+
+
 def _scale(unit: str) -> tuple[_Scale, str, str]:
     """The scale of *unit*, what follows the scaled unit, and what stands between number and unit."""
     if unit == "s":

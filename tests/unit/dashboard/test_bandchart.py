@@ -38,3 +38,9 @@ def test_without_data_only_the_firings_are_drawn() -> None:
 
     assert len(figure.layout.shapes) == 1
     assert len(figure.data[0].x) == 0
+
+
+def test_the_axis_ends_on_round_numbers() -> None:
+    figure = bandchart.bands(series([1_000.0, 1_010.0]), [], WINDOW, "UTC", limit=85.0)
+
+    assert figure.layout.yaxis.ticktext == ("0 %", "20 %", "40 %", "60 %", "80 %", "100 %")

@@ -64,3 +64,28 @@ def test_shown_number_is_within_half_a_digit(value: float, unit: str) -> None:
     factors |= {"KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30}
 
     assert float(number) * factors.get(name, 1.0) == pytest.approx(value, rel=0.00501)
+
+
+@pytest.mark.parametrize(
+    ("top", "unit", "expected"),
+    [
+        (92.4, "%", [0.0, 20.0, 40.0, 60.0, 80.0, 100.0]),
+        (0.209, "s", [0.0, 0.05, 0.1, 0.15, 0.2, 0.25]),
+        (1_500.0, "s", [0.0, 600.0, 1_200.0, 1_800.0]),
+        (3 * 2.0**20, "By", [0.0, 2.0**20, 2 * 2.0**20, 3 * 2.0**20]),
+        (0.0, "s", [0.0]),
+        (math.inf, "%", [0.0]),
+    ],
+)
+def test_ticks_are_round_in_the_unit_that_is_shown(top: float, unit: str, expected: list[float]) -> None:
+    assert units.ticks(top, unit) == pytest.approx(expected)
+
+
+@given(st.floats(min_value=1e-9, max_value=1e15), st.sampled_from(["s", "By", "1", "%"]), st.integers(2, 8))
+def test_ticks_reach_the_top_and_are_few(top: float, unit: str, most: int) -> None:
+    """Law: the last tick is no less than the top, the one before it is, and there are at most *most* above zero."""
+    found = units.ticks(top, unit, most)
+
+    assert found[-1] >= top * (1 - 1e-9)
+    assert found[-2] < top
+    assert len(found) <= most + 1
