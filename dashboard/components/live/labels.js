@@ -1,14 +1,15 @@
 /** Where texts go so that none covers another: names at the lines' ends, marks above the chart. */
 
 /**
- * Vertical places of labels, moved apart as little as a simple sweep does.
+ * Vertical places of labels, moved apart as little as a simple sweep does. Of those in one place the later stands higher, as
+ * p99 does above p95.
  * @param {{y: number}[]} labels wanted centres, in pixels from the top
  * @param {number} gap smallest distance
  * @param {number} bottom lowest allowed centre
  * @returns {number[]} centres in the labels' order; may be above 0 when there are too many
  */
 export function apart(labels, gap, bottom) {
-  const order = labels.map((_, at) => at).sort((one, other) => labels[one].y - labels[other].y);
+  const order = labels.map((_, at) => at).sort((one, other) => Math.round(labels[one].y) - Math.round(labels[other].y) || other - one);
   const placed = new Array(labels.length);
   let free = -Infinity;
   for (const at of order) {
