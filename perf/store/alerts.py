@@ -37,7 +37,8 @@ class MemoryAlerts:
         self._incidents: dict[str, Incident] = {}
         self._silences: dict[str, Silence] = {}
         self._queue: dict[str, Queued] = {}
-        self._known: set[str] = set()
+        self._known: dict[str, str] = {}
+        """Every notification, waiting or done, and its incident."""
         self._deliveries: list[Delivery] = []
 
     def rules(self) -> list[AlertRule]:
@@ -88,7 +89,7 @@ class MemoryAlerts:
                     self._incidents[incident.id] = incident
             for notification in step.notifications:
                 if notification.id not in self._known:
-                    self._known.add(notification.id)
+                    self._known[notification.id] = notification.incident_id
                     self._queue[notification.id] = _queued(notification)
             for id_ in step.silences:
                 self._silences.pop(id_, None)
@@ -141,6 +142,22 @@ class MemoryAlerts:
             found = [one for one in self._deliveries if window.start <= one.ts < window.end]
         found.sort(key=lambda one: (-one.ts, one.notification_id, -one.attempt))
         return DeliveryPage(deliveries=found[offset : offset + limit], total=len(found))
+
+    def expire(self, before: float) -> None:
+        """Forget incidents that were over before *before* (Unix seconds), and what became of notifications that are done."""
+        with self._lock:
+            self._incidents = {
+                id_: one for id_, one in self._incidents.items() if one.open or (one.resolved_at or 0.0) >= before
+            }
+            self._deliveries = [
+                one for one in self._deliveries if one.ts >= before or one.notification_id in self._queue
+            ]
+            attempted = {one.notification_id for one in self._deliveries}
+            self._known = {
+                id_: incident_id
+                for id_, incident_id in self._known.items()
+                if id_ in self._queue or id_ in attempted or incident_id in self._incidents
+            }
 
     def _oldest(self, now: float) -> Iterator[Queued]:
         taken: set[tuple[str, str]] = set()

@@ -64,7 +64,8 @@ class MemoryStore:
         self._clock = clock
         self._steady = SteadyTime(clock)
         self._closed = False
-        self.alerts: AlertStore = MemoryAlerts(clock)
+        self._alerts = MemoryAlerts(clock)
+        self.alerts: AlertStore = self._alerts
 
     def append(self, samples: Sequence[Measurement], batches: Sequence[Batch] = ()) -> None:
         """Keep *samples* and *batches*. Raises: StoreError when one isn't usable (then none is kept), StoreClosed."""
@@ -163,6 +164,7 @@ class MemoryStore:
                 if cut > self._kept[level]:
                     self._expire(level, cut)
                     self._kept[level] = cut
+            self._alerts.expire(retention.alerts_cut(steady, self._settings) / MICRO)
             self._producers.forget(self._producers.silent(steady))
 
     def usage(self) -> StoreUsage:

@@ -27,6 +27,13 @@ def cuts(now: int, settings: StoreSettings) -> dict[Level, int]:
     }
 
 
+def alerts_cut(now: int, settings: StoreSettings) -> int:
+    """From where incidents that are over and what was sent for them are kept at *now*: like minutes, and a day at least, which
+    cooldown and flapping look back on.
+    """
+    return min(cuts(now, settings)[Level.MINUTE], now - _DAY)
+
+
 class SteadyTime:
     """Wall time that doesn't believe a jump forward before it has lasted an hour.
 

@@ -30,6 +30,7 @@ from perf.settings import StoreSettings
 from perf.store.memory import MemoryStore
 
 T0 = 1_700_006_400.0
+DAY = 86_400.0
 EVER = Window(0.0, 4e9)
 RULE = AlertRule(id="r1", name="busy", condition="name == 'x' and value > 1", labels=(("host", "é"),), clear=0.5)
 
@@ -121,10 +122,9 @@ def test_rules_change_together(store: MetricStore) -> None:
     assert store.alerts.rules() == others
 
 
+@pytest.mark.parametrize("opened", ["duckdb"], indirect=True)
 def test_rules_change_all_or_not_at_all(opened: Opener) -> None:
     store = opened()
-    if isinstance(store, MemoryStore):
-        pytest.skip("what is forgotten on exit can't be half stored")
     store.alerts.put_rule(RULE, "me")
     broken = msgspec.structs.replace(RULE, id="n1", name="\udc80")  # a lone surrogate can't be stored
     with pytest.raises((StoreError, UnicodeEncodeError)):
@@ -238,6 +238,35 @@ def test_attempts_are_told_the_newest_first(store: MetricStore) -> None:
     assert (page.deliveries, page.total) == ([attempts[1], attempts[0]], 3)
     assert store.alerts.deliveries(Window(T0 + 3.0, T0 + 4.0)).deliveries == [attempts[2]]
     assert store.alerts.deliveries(EVER, 2, 9).total == 3
+
+
+def test_what_is_open_or_waits_outlives_retention(store: MetricStore, clock: ManualClock) -> None:
+    over = incident("over", state=IncidentState.RESOLVED, resolved_at=T0 + 60.0)
+    later = incident("later", state=IncidentState.RESOLVED, resolved_at=T0 + 80 * DAY)
+    sent = notification("over.0.email", incident_id="over")
+    waits = notification("over.resolved.email", incident_id="over")
+    held = notification("open.0.email", incident_id="open")
+    changes = tuple(
+        Transition(
+            ts=T0, incident_id=id_, rule_id="r1", labels=(), before=IncidentState.RESOLVED, after=IncidentState.FIRING
+        )
+        for id_ in ("over", "open")
+    )
+    step = Step(incidents=(over, later, incident("open")), transitions=changes, notifications=(sent, waits, held))
+    store.alerts.commit(step)
+    done = Delivery(notification_id=sent.id, channel="email", attempt=1, ts=T0, outcome="delivered")
+    retry = msgspec.structs.replace(done, notification_id=waits.id, outcome="retry")
+    store.alerts.record([done, msgspec.structs.replace(done, notification_id=held.id)])
+    store.alerts.record([retry], T0 + 5.0)
+    store.maintain(clock.now())
+    assert store.alerts.history(EVER).total == 3
+    clock.move(100 * DAY)
+    store.maintain(clock.now())
+    assert {one.id for one in store.alerts.history(EVER).incidents} == {"later", "open"}
+    assert [one.notification_id for one in store.alerts.deliveries(EVER).deliveries] == [waits.id]
+    assert [one.notification.id for one in store.alerts.due(clock.now())] == [waits.id]
+    store.alerts.commit(Step(notifications=(held,)))  # it was sent, and is not sent again
+    assert [one.notification.id for one in store.alerts.due(clock.now())] == [waits.id]
 
 
 @pytest.mark.parametrize("opened", ["duckdb"], indirect=True)

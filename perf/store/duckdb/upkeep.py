@@ -32,6 +32,8 @@ _TABLES = {
     Level.MINUTE: ("roll_1m", "roll_1m_hist"),
     Level.HOUR: ("roll_1h", "roll_1h_hist", "annotations"),
 }
+_ALERTS = ("incidents", "transitions", "deliveries", "outbox")
+"""In this order: each looks at what the one before left."""
 _HOT = ("hot", "hot_hist")
 _NEW = (*_HOT, "exemplars")
 _KEPT = {Level.RAW: "kept_raw", Level.MINUTE: "kept_minute", Level.HOUR: "kept_hour"}
@@ -49,6 +51,7 @@ class DuckDBUpkeep:
         self._steady = steady
         self._seal_every = max(round(settings.seal_every), 60) * MICRO
         self._bulk = False
+        self._kept_alerts = levels.BEGINNING
         self._slices: list[tuple[str, list[int]]] = []
         self.short_of_room = False
         with database.reading() as cursor:
@@ -68,6 +71,7 @@ class DuckDBUpkeep:
             self._roll_hours,
             self._seal,
             self._expire,
+            self._expire_alerts,
         )
         all(task(steady, deadline) for task in work)
         if self._bulk or files.size(files.wal(self._database.path)) > self._settings.wal_limit:
@@ -148,6 +152,16 @@ class DuckDBUpkeep:
                 if perf_counter() > deadline:
                     return False
                 self._delete(level, cut, self._seal_every if level is Level.RAW else _DAY)
+        return True
+
+    def _expire_alerts(self, now: int, _deadline: float) -> bool:
+        """Forget incidents that are over, and what became of notifications, once they are old; always done."""
+        cut = retention.alerts_cut(now, self._settings)
+        if cut - self._kept_alerts >= _HOUR:
+            with self._database.transaction() as writer:
+                for table in _ALERTS:
+                    run(writer, sql(_PACKAGE, f"{table}_expire"), {"cut": cut} if table != "outbox" else None)
+            self._kept_alerts = cut
         return True
 
     def _make_room(self, _now: int, deadline: float) -> bool:
