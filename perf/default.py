@@ -10,13 +10,15 @@ import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from perf import settings
 from perf.clock import SystemClock
 from perf.errors import SettingsError
-from perf.record import current, ending
+from perf.record import Recorder, current, ending
 from perf.record.drainer import Drain
 from perf.settings import Settings
+from perf.transport.deltas import Deltas
 
 if TYPE_CHECKING:
     from perf.runtime import Runtime
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 _lock = threading.Lock()
 _runtime: Runtime | None = None
 _sender: Sender | None = None
+_deltas: WeakKeyDictionary[Recorder, Deltas] = WeakKeyDictionary()
+"""What of a recorder's running totals has been sent: it outlives a sender, and the next one goes on from there."""
 
 
 def get() -> Runtime:
@@ -107,7 +111,7 @@ def _made(loaded: Settings, service: str) -> Sender:
     except ValueError as error:
         raise SettingsError(f"send: {error}") from error
     drain = Drain(current(), loaded.record, clock)
-    return Sender(
+    made = Sender(
         drain,
         endpoint,
         Spool(Path(loaded.send.spool).resolve(), clock, max_bytes=loaded.send.spool_limit),
@@ -115,6 +119,8 @@ def _made(loaded: Settings, service: str) -> Sender:
         service=service or loaded.send.service or _program(),
         release=drain.release,
     )
+    made.deltas = _deltas.setdefault(current(), made.deltas)
+    return made
 
 
 def _program() -> str:

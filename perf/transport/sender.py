@@ -80,6 +80,7 @@ class Sender:
         self._clock = clock
         self._named = {"service.name": service, **({"service.version": release} if release else {})}
         self._endpoint = endpoint
+        self.deltas = Deltas()  # What has been sent of the recorder's totals; another's, for who goes on after it.
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._counts: Counter[str] = Counter()
@@ -95,31 +96,34 @@ class Sender:
 
     def start(self) -> None:
         """Begin to send, on a thread of its own."""
-        if self._thread is None:
-            # Not first on the thread: a fork in the middle of an import leaves its lock taken in the child.
-            importlib.import_module("perf.transport.encode")
-            self._stop = threading.Event()  # A thread that has outlived its grace keeps the old one, and ends.
-            self._thread = threading.Thread(target=self.run, args=(self._stop,), name="perf-sender", daemon=True)
-            self._thread.start()
+        with self._changing:
+            if self._thread is None:
+                # Not first on the thread: a fork in the middle of an import leaves its lock taken in the child.
+                importlib.import_module("perf.transport.encode")
+                self._stop = threading.Event()  # A thread that has outlived its grace keeps the old one, and ends.
+                self._thread = threading.Thread(target=self.run, args=(self._stop,), name="perf-sender", daemon=True)
+                self._thread.start()
 
     def stop(self, grace: float = GRACE) -> None:
         """Send or spool what is left, within about *grace* seconds, also when the receiver hangs."""
-        usual = self._endpoint.timeout
-        self._endpoint.timeout = min(usual, grace / 4)
-        self._stop.set()
-        thread, self._thread = self._thread, None
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(grace / 2)
-            if thread.is_alive():
-                self._endpoint.interrupt(grace / 8)
+        with self._changing:
+            usual = self._endpoint.timeout
+            self._endpoint.timeout = min(usual, grace / 4)
+            self._stop.set()
+            thread, self._thread = self._thread, None
+            if thread is not None and thread is not threading.current_thread():
                 thread.join(grace / 2)
-        self._endpoint.timeout = usual
+                if thread.is_alive():
+                    self._endpoint.interrupt(grace / 8)
+                    thread.join(grace / 2)
+            self._endpoint.timeout = usual
 
     def flush(self, grace: float = GRACE) -> None:
         """Send or spool what is there now, if this sender runs: the process may be about to end without a word."""
-        if self._thread is not None:
-            self.stop(grace)
-            self.start()
+        with self._changing:
+            if self._thread is not None:
+                self.stop(grace)
+                self.start()
 
     def run(self, stop: threading.Event) -> None:
         """The loop; after *stop* is set it takes one last turn."""
@@ -130,15 +134,17 @@ class Sender:
 
     def close(self) -> None:
         """Let go of the connection and the spool; a later turn opens them again."""
-        self._endpoint.close()
-        with contextlib.suppress(SpoolError):
-            self._spool.release(self._producer)
-        self._spool.close()
+        with self._turning:
+            self._endpoint.close()
+            with contextlib.suppress(SpoolError):
+                self._spool.release(self._producer)
+            self._spool.close()
 
     def turn(self, *, last: bool = False) -> None:
         """Empty the recorder and send. Never raises: its host program has other things to do."""
         try:
-            self._turn(last=last)
+            with self._turning:
+                self._turn(last=last)
         except Exception as error:  # noqa: BLE001 - the edge where perf must not break its host.
             self._dropped["failed"] += 1
             if self._logged != str(error):
@@ -157,14 +163,14 @@ class Sender:
 
     def _begin(self) -> None:
         """Become a producer nobody has heard of."""
+        # A signal handler may flush while its own thread stops.
+        self._changing = threading.RLock()
+        # A thread that outlived its grace and the one after it: a batch out of order is one that the receiver has seen.
+        self._turning = threading.Lock()
         self._producer = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-        self._resource = {
-            **self._named,
-            "service.instance.id": self._producer,
-            "host.name": socket.gethostname(),
-        }
+        self._resource = {**self._named, "service.instance.id": self._producer, "host.name": socket.gethostname()}
         self._seq = 0
-        self._deltas = Deltas()
+        self._own_deltas = Deltas()
         self._since = self._clock.now()
         self._next_own = self._clock.monotonic() + OWN_SECONDS
         self._not_before = -1.0
@@ -186,7 +192,8 @@ class Sender:
 
     def _turn(self, *, last: bool) -> None:
         now = self._clock.now()
-        measurements = [*self._recorder.drain(now, last=last), *self._own(now, last=last)]
+        drained = self._recorder.drain(now, last=last)
+        measurements = [*self.deltas.increases(drained), *self._own(now, last=last)]
         since, self._since = self._since, now
         if self._behind:
             # Another process may have sent what we left.
@@ -208,14 +215,14 @@ class Sender:
         ]
         if self._counts["rejected"]:
             told.append(Sample(now, REJECTED, (), float(self._counts["rejected"])))
-        return told
+        return list(self._own_deltas.increases(told))
 
     def _bodies(self, measurements: list[Measurement], since: float) -> list[bytes]:
         from perf.transport.encode import requests
 
-        wanted = list(self._deltas.increases(measurements))
+        wanted = requests(measurements, self._resource, since)
         # Level 1: a third of the time of level 6 for a tenth more bytes.
-        return [gzip.compress(each.SerializeToString(), 1, mtime=0) for each in requests(wanted, self._resource, since)]
+        return [gzip.compress(each.SerializeToString(), 1, mtime=0) for each in wanted]
 
     def _deliver(self, body: bytes) -> None:
         """Send one new batch, unless older ones of ours still wait: then behind them."""

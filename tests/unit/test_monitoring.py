@@ -148,6 +148,19 @@ def test_a_program_sends_and_never_opens_the_store(monitor: PerformanceMonitor, 
     assert told["service.name"] == "shop"
 
 
+def test_counts_of_a_program_that_stopped_and_starts_again_are_sent_once(
+    monitor: PerformanceMonitor, alone: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collector = Collector()
+    monkeypatch.setenv("PERF_SEND__URL", collector.url)
+    for items in (5, 3):
+        log_processing_step("step", duration_ms=1.0, items_processed=items)
+        monitor.start_monitoring()
+        monitor.stop_monitoring()
+    collector.close()
+    assert [value for _, name, value in collector.sums if name == "processing_items_total" and value] == [5.0, 3.0]
+
+
 def test_what_is_switched_off_or_wrong_does_not_send(
     monitor: PerformanceMonitor, alone: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

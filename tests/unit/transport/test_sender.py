@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -293,3 +294,28 @@ def test_flushing_sends_at_once_and_goes_on(
     recording.total = 3.0
     made.stop()
     assert collector.values == [1.0, 2.0]
+
+
+def test_a_thread_that_outlives_its_grace_and_the_next_take_turns(tmp_path: Path, clock: ManualClock) -> None:
+    class Stuck(Recording):
+        inside = most = 0
+        go_on = threading.Event()
+
+        def drain(self, ts: float, *, last: bool = False) -> list[Measurement]:
+            self.inside += 1
+            self.most = max(self.most, self.inside)
+            self.go_on.wait(10.0)
+            self.inside -= 1
+            return []
+
+    stuck = Stuck()
+    made = sender(stuck, f"http://127.0.0.1:{free_port()}", tmp_path, clock)
+    before = threading.active_count()
+    for _ in range(2):
+        made.start()
+        made.stop(0.1)
+    assert threading.active_count() == before + 2
+    assert stuck.most == 1
+    stuck.go_on.set()
+    eventually(lambda: threading.active_count() == before)
+    assert stuck.most == 1
