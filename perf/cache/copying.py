@@ -1,6 +1,7 @@
 """How a cached value is handed out so that nobody who changes what they got changes the cache.
 
-What can't change is handed out itself, a pandas frame as a copy-on-write copy, a polars frame as a clone, anything else as a deep copy.
+What can't change is handed out itself, frozen msgspec records of such among it, a pandas frame as a copy-on-write copy, a polars frame as a
+clone, anything else as a deep copy.
 """
 
 from __future__ import annotations
@@ -17,6 +18,10 @@ import uuid
 import zoneinfo
 from collections.abc import Callable
 from typing import Any, cast
+
+import msgspec
+
+from perf.cache.sizes import slots
 
 Copy = Callable[[object], object]
 
@@ -36,7 +41,7 @@ _DEEPEST = 100
 
 
 class _Unusual(Exception):
-    """The value is not a tree of plain lists, dicts, sets and tuples of atoms."""
+    """The value is not a tree of plain lists, dicts, sets and tuples of atoms and of records that can't change."""
 
 
 def shared(value: object) -> Copy | None:
@@ -95,7 +100,11 @@ def _fixed(value: object, depth: int, seen: set[int]) -> bool:
     kind = type(value)
     if kind in ATOMS or isinstance(value, enum.Enum):
         return True
-    if kind not in _PLAIN or depth > _DEEPEST:
+    if depth > _DEEPEST:
+        raise _Unusual
+    if isinstance(value, msgspec.Struct):
+        return _record(value, depth, seen)
+    if kind not in _PLAIN:
         raise _Unusual
     fixed = kind in (tuple, frozenset)
     if not fixed:
@@ -107,6 +116,17 @@ def _fixed(value: object, depth: int, seen: set[int]) -> bool:
     rest = [item for item in _items(value) if type(item) not in ATOMS]
     found = [_fixed(item, depth + 1, seen) for item in rest]  # all of them: a later one may be unusual
     return all(found) and fixed
+
+
+def _record(value: msgspec.Struct, depth: int, seen: set[int]) -> bool:
+    """True for a frozen record of what can't change. Raises: _Unusual for others: only deepcopy makes another one."""
+    kind = type(value)
+    config = kind.__struct_config__
+    if not config.frozen or config.dict or hasattr(kind, "__deepcopy__"):
+        raise _Unusual
+    if not all(_fixed(getattr(value, name, None), depth + 1, seen) for name in slots(kind)):
+        raise _Unusual
+    return True
 
 
 def _items(value: object) -> Any:  # Any: an iterable of whatever it holds

@@ -6,9 +6,14 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from itertools import chain
+from typing import cast
+from weakref import WeakKeyDictionary
+
+import msgspec
 
 _NO_VALUES = ("__dict__", "__weakref__")
 _FLAT: frozenset[type] = frozenset({int, float, complex, bool, type(None), str, bytes, bytearray})
+_PLAIN: frozenset[type] = frozenset({list, tuple, set, frozenset})
 _FRAMES: dict[tuple[str, str], Callable[..., float]] = {
     ("pandas", "DataFrame"): lambda frame: int(frame.memory_usage(index=True, deep=True).sum()),
     ("pandas", "Series"): lambda series: series.memory_usage(index=True, deep=True),
@@ -19,6 +24,7 @@ _FRAMES: dict[tuple[str, str], Callable[..., float]] = {
     ("pyarrow", "RecordBatch"): lambda batch: batch.get_total_buffer_size(),
     ("pyarrow", "ChunkedArray"): lambda array: array.get_total_buffer_size(),
 }
+_slots: WeakKeyDictionary[type, tuple[str, ...]] = WeakKeyDictionary()
 
 
 def sizeof(value: object) -> int:
@@ -46,7 +52,12 @@ def sizeof(value: object) -> int:
             # One pass in C for the leaves; they may repeat between containers, which charges a little too much, never too little.
             total += sum(map(sys.getsizeof, items.values()))
         else:
-            waiting.extend(items.values())
+            for name, item in items.items():
+                if type(item) not in _FLAT:
+                    waiting.append(item)
+                elif name not in seen:
+                    seen.add(name)
+                    total += sys.getsizeof(item)
     return total
 
 
@@ -55,6 +66,11 @@ def _held(value: object) -> Iterable[object] | int:
     kind = type(value)
     if kind in _FLAT or isinstance(value, (type, range)):
         return sys.getsizeof(value)
+    # The usual ones first: whether something is a mapping takes as long to find out as the rest.
+    if kind in _PLAIN:
+        return cast("Iterable[object]", value)
+    if isinstance(value, msgspec.Struct):
+        return _attributes(value)
     if isinstance(value, Mapping):
         return chain(value.keys(), value.values())
     if isinstance(value, (list, tuple, AbstractSet)):
@@ -82,8 +98,18 @@ def _attributes(value: object) -> Iterable[object]:
     """The attributes of an object, in its dict and its slots."""
     fields = getattr(value, "__dict__", None)
     held: list[object] = [fields] if isinstance(fields, dict) else []
-    for base in type(value).__mro__:
-        slots = base.__dict__.get("__slots__", ()) or getattr(base, "__struct_fields__", ())  # those of msgspec
-        names = slots if isinstance(slots, (tuple, list)) else (slots,) if isinstance(slots, str) else ()
-        held.extend(getattr(value, name) for name in names if name not in _NO_VALUES and hasattr(value, name))
+    held.extend(getattr(value, name, None) for name in slots(type(value)))  # None where it was never set
     return held
+
+
+def slots(kind: type) -> tuple[str, ...]:
+    """The names of the attributes that *kind* and its bases keep outside a ``__dict__``, those of msgspec's records among them."""
+    found = _slots.get(kind)
+    if found is None:
+        names: dict[str, None] = {}  # in their order, each once
+        for base in kind.__mro__:
+            own = base.__dict__.get("__slots__", ()) or getattr(base, "__struct_fields__", ())
+            names |= dict.fromkeys(own if isinstance(own, (tuple, list)) else (own,) if isinstance(own, str) else ())
+        # Remembered: hundreds of records of a type may be in one result.
+        found = _slots[kind] = tuple(name for name in names if name not in _NO_VALUES)
+    return found

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -88,6 +89,50 @@ class Colour(enum.Enum):
 )
 def test_what_can_not_change_is_given_out_itself(value: object) -> None:
     assert shared(value) is None
+
+
+class Frozen(msgspec.Struct, frozen=True):
+    name: str
+    held: object = ()
+
+
+class Open(msgspec.Struct):
+    name: str
+
+
+class Slot:
+    __slots__ = ("more",)
+
+
+class Both(msgspec.Struct, Slot, frozen=True):
+    """Has what its fields don't tell."""
+
+    name: str
+
+
+class Loose(Frozen, frozen=True, dict=True):
+    """Has attributes that may be set."""
+
+
+def test_records_that_can_not_change_are_given_out_themselves_wherever_they_stand() -> None:
+    record = Frozen("a", (1, Frozen("b")))
+    assert shared(record) is None
+    assert shared((record, Both("c"))) is None
+    found = given_out([record, {"key": record}])
+    assert found == [record, {"key": record}]
+    assert found[0] is found[1]["key"] is record
+
+
+def test_records_that_hold_what_can_change_are_copied() -> None:
+    both = Both("a")
+    Slot.more.__set__(both, [1])  # type: ignore[attr-defined]
+    for value in (Frozen("a", [1]), Frozen("a", (Open("b"),)), Open("a"), Loose("a"), both):
+        for found in (given_out(value), given_out([value])[0], given_out({"key": (value,)})["key"][0]):
+            assert found == value
+            assert found is not value
+    inner = Frozen("a", [1])
+    given_out([inner])[0].held.append(2)
+    assert inner.held == [1]
 
 
 def test_what_can_not_be_copied_is_given_out_itself() -> None:

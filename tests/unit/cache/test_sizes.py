@@ -50,6 +50,31 @@ def test_what_an_object_holds_counts(holder: type) -> None:
     assert sizeof(holder("x" * 100_000)) > 100_000
 
 
+def test_what_a_record_holds_beside_its_fields_counts() -> None:
+    class Slot:
+        __slots__ = ("more",)
+
+    class Both(msgspec.Struct, Slot):
+        one: object
+
+    class Loose(msgspec.Struct, dict=True):
+        one: object
+
+    both, loose = Both(None), Loose(None)
+    both.more = loose.other = "x" * 100_000  # type: ignore[attr-defined]
+    assert sizeof(both) > 100_000
+    assert sizeof(loose) > 100_000
+    assert sizeof([Struct("y"), Struct("x" * 100_000)]) > 100_000
+
+
+def test_leaves_that_stand_beside_containers_count_once() -> None:
+    text = "x" * 10_000
+    inner = [None]
+    pair = (text, inner)
+    value = [text, inner, pair]
+    assert sizeof(value) == sum(map(sys.getsizeof, (value, text, inner, None, pair)))
+
+
 def test_frames_and_arrays_count_their_buffers() -> None:
     numbers = np.arange(100_000, dtype="float64")
     for value in (
