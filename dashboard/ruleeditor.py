@@ -196,8 +196,15 @@ def _chart(rule: AlertRule, found: Preview, window: Window, zone: str) -> None:
     words = f"{metric or 'The condition'} over time; {found.times} bands where the rule would have fired"
     st.plotly_chart(figure, key="preview", config={"displayModeBar": False}, alt=words)
     if found.marked:
-        caught = f"it catches {found.caught} of {found.marked} moments that notes mark"
-        st.caption(f"{caught}; {found.outside} firings lie outside them")
+        st.caption(noted(found))
+
+
+def noted(found: Preview) -> str:
+    """How the firings lie to the notes in the range, in a sentence."""
+    where = "the only note" if found.marked == 1 else f"{found.caught or 'none'} of {found.marked} notes"
+    verb = "fires" if found.caught or found.marked > 1 else "doesn't fire"
+    elsewhere = {0: "never", 1: "once"}.get(found.outside, f"{found.outside} times")
+    return f"It {verb} near {where} in this range; elsewhere {elsewhere}."
 
 
 def _alternatives(draft: AlertRule, state: State) -> None:
