@@ -29,5 +29,9 @@ CSS = """
 [data-testid="stSidebarUserContent"] [data-testid="stCaptionContainer"] { margin-top: -0.6rem; }
 [data-testid="stMainBlockContainer"] { padding: 2.25rem 2rem 3rem; }
 [data-testid="stSidebarUserContent"] { padding-bottom: 2rem; }
+@media (max-width: 1100px) {
+  .stMain [data-testid="stLayoutWrapper"] > [data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"]) { flex-wrap: wrap; }
+  .stMain [data-testid="stColumn"] { min-width: min(100%, 15rem); }
+}
 </style>
 """
