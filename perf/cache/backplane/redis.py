@@ -138,8 +138,8 @@ class RedisBackplane:
         self._link = link = self._server.links.link()
         try:
             link.exchange(packed((b"SUBSCRIBE", self._channel)), 1, self._timeout)
-            self._connected = True
             self._gap()
+            self._connected = True
             last: int | None = None
             silent = False
             while not self._stop.is_set():
