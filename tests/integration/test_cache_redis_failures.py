@@ -228,9 +228,12 @@ def test_a_busy_server_costs_one_timeout() -> None:
         sleeper = threading.Thread(target=_occupy, args=(server, 0.6))
         assert guarded.write("a", held(), (), None)
         sleeper.start()
-        eventually(lambda: guarded.read("a") is None, seconds=2.0, every=0.001)
-        assert guarded.counts().timeouts == 1
-        sleeper.join()
+        try:
+            eventually(lambda: guarded.read("a") is None, seconds=2.0, every=0.001)
+            # An answer that came late is no error, and on a busy machine there may be one.
+            assert guarded.counts().errors == {"timeout": 1}
+        finally:
+            sleeper.join()
         eventually(lambda: guarded.read("a") is not None)
 
 
