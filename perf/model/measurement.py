@@ -16,6 +16,11 @@ Batch: TypeAlias = tuple[str, int]
 """Producer and sequence number of measurements that arrived together; a producer's numbers only grow."""
 
 
+def encodable(text: str) -> str:
+    """*text* without the surrogates that a file's name or a request may hold, and UTF-8 can't."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
 def storable(measurement: Measurement) -> bool:
     """Whether a store can hold *measurement*: a finite number, a sound distribution, or a call that took a finite time."""
     if isinstance(measurement, Sample):

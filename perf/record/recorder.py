@@ -29,6 +29,8 @@ OTHER = "__other__"
 REPEAT_SECONDS = 10.0
 """How often a gauge or counter that stands still is told again: silence would read as a gap."""
 MAX_LABEL = 200
+LATEST = 2.0**33
+"""The last time (Unix seconds, in 2242) that a number may have."""
 DRAIN_SECONDS = 60e-9
 """What draining one observation costs."""
 SKIPPED_COST = 0.6
@@ -65,7 +67,7 @@ class Recorder:
         self._sets: dict[str, int] = {}
         self._refused = Ticks()
         self._errors = Ticks()
-        self._dropped = dict.fromkeys(("buffer_full", "not_finite", "labels", "errors"), 0)
+        self._dropped = dict.fromkeys(("buffer_full", "not_finite", "time", "labels", "errors"), 0)
         # A finalizer or a signal handler may ask for a series while its own thread is adding one.
         self._adding = threading.RLock()
         self._draining = threading.Lock()
@@ -135,7 +137,7 @@ class Recorder:
 
     def dropped(self) -> dict[str, int]:
         """What is missing, by reason, where anything is: observations that no buffer had room for (their calls are counted),
-        or that no distribution can hold, label sets beyond the cap (recorded as ``__other__``), and errors of perf's own.
+        or that no distribution can hold, numbers of a time that is none, label sets beyond the cap (recorded as ``__other__``), and errors of perf's own.
         """
         with self._draining:
             return self._missing()
@@ -224,9 +226,9 @@ class Recorder:
         return [*zero, *self._sample(series, ts, value)]
 
     def _sample(self, series: _Any, ts: float, value: float) -> list[Sample]:
-        if math.isfinite(value):
+        if math.isfinite(value) and 0.0 <= ts <= LATEST:
             return [Sample(ts, series.metric, series.labels, float(value))]
-        self._dropped["not_finite"] += 1
+        self._dropped["time" if math.isfinite(value) else "not_finite"] += 1
         return []
 
     def _missing(self) -> dict[str, int]:

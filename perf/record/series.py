@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import random
 import threading
 from collections import deque
@@ -82,12 +83,13 @@ class Distribution:
     def record(self, value: float) -> None:
         """Add an observation in the metric's base unit (seconds). One that is negative or not finite is dropped, and counted.
 
-        Raises: TypeError, ValueError for what isn't a number.
+        Raises: TypeError, ValueError, OverflowError for what isn't a number.
         """
+        number = float(value)
         if self.mode & SKIP and self.skipped():
             return
         self.tick()
-        self._values.append(float(value))
+        self._values.append(number)
 
     def record_ns(self, nanoseconds: int) -> None:
         """Add a duration as the difference of two `perf_counter_ns`."""
@@ -130,7 +132,7 @@ class Distribution:
         calls = total - waiting - self._between - self._told
         shape = histogram if self._early is None else sum_of(histogram, self._early)
         if shape is None and last:
-            shape = self.total
+            shape = self.total if self.pending is None else sum_of(self.total, self.pending)
         if shape is not None and calls > 0:
             self.pending, self._early = sum_of(self.pending, scaled(shape, calls)), None
             self._told += calls
@@ -167,6 +169,8 @@ class Distribution:
         self._popped, self._told = self._totals()
         self._lost = self._between = 0
         self.pending = self.total = self._early = None
+        # A child with few calls would end before the first that its busy parent would have measured.
+        self.mode, self.every, self.turn = TRACE, 1, 0
 
 
 class Counter:
@@ -185,11 +189,11 @@ class Counter:
         self.when = 0.0
 
     def add(self, amount: float = 1.0) -> None:
-        """Count *amount*, which isn't negative."""
+        """Count *amount*; one that is negative or not finite is none. Raises: TypeError, ValueError, OverflowError for no number."""
         if amount == 1.0:
             self._ones.next()
-        elif amount > 0:
-            self._amounts.append(amount)
+        elif 0.0 < (number := float(amount)) < math.inf:
+            self._amounts.append(number)
             # Not waiting: the thread that adds up may be this one, below a signal handler.
             if len(self._amounts) > _AMOUNTS and self._lock.acquire(blocking=False):
                 try:
@@ -227,8 +231,8 @@ class Gauge:
         self.when = 0.0
 
     def set(self, value: float) -> None:
-        """The value from now on."""
-        self.value = value
+        """The value from now on. Raises: TypeError, ValueError, OverflowError for what isn't a number."""
+        self.value = float(value)
 
     def forget(self) -> None:
         """Start over, in a forked child."""
@@ -249,10 +253,11 @@ class Values:
         self.newest: float | None = None
 
     def put(self, ts: float, value: float) -> None:
-        """Add *value* at *ts* (Unix seconds)."""
+        """Add *value* at *ts* (Unix seconds). Raises: TypeError, ValueError, OverflowError for what isn't a number."""
+        point = float(ts), float(value)
         self._ticks.next()
-        self._waiting.append((ts, value))
-        self.newest = value
+        self._waiting.append(point)
+        self.newest = point[1]
 
     def take(self) -> tuple[list[tuple[float, float]], int]:
         """What was added since the last take, and how many of them were dropped."""

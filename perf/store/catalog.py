@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from perf.errors import StoreError
 from perf.model import Exemplar, HistogramSample, Kind, Labels, Measurement, Metric, Sample, Selector, SeriesInfo
-from perf.model.measurement import storable
+from perf.model.measurement import encodable, storable
 from perf.store.levels import BEGINNING, ENDING, MICRO
 from perf.store.spread import Spread, spread
 
@@ -150,12 +150,16 @@ class SeriesCatalog:
         for position, sample in enumerate(samples):
             if found[position]:
                 continue
-            key = (sample.metric.name, sample.labels)
+            labels = tuple((encodable(label), encodable(text)) for label, text in sample.labels)
+            key = (sample.metric.name, labels)
+            if labels != sample.labels and key in self._ids:
+                found[position] = self._ids[key]
+                continue
             if key not in new:
                 name = sample.metric.name
                 metric = self._metrics.get(name) or metrics.setdefault(name, sample.metric)
                 sid = len(self._entries) + len(new) + 1
-                new[key] = Entry(sid, metric, sample.labels, round(sample.ts * MICRO))
+                new[key] = Entry(sid, metric, labels, round(sample.ts * MICRO))
             found[position] = new[key].sid
         return list(new.values())
 

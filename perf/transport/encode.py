@@ -12,6 +12,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.metrics.v1 import metrics_pb2
 
 from perf.model import SCALE, Exemplar, Histogram, HistogramSample, Kind, Labels, Measurement, Metric
+from perf.model.measurement import encodable
 from perf.transport import exemplars, names
 from perf.transport.decode import OWN_SCOPE
 
@@ -92,8 +93,8 @@ def _histogram(point: Any, histogram: Histogram) -> None:  # untyped protobuf
 
 
 def _attribute(attributes: Any, name: str, value: str) -> None:  # untyped protobuf
-    pair = attributes.add(key=name)
-    if name == "http.response.status_code" and value.isdecimal():
+    pair = attributes.add(key=encodable(name))
+    if name == "http.response.status_code" and value.isdecimal() and len(value) < 10:
         pair.value.int_value = int(value)
     else:
-        pair.value.string_value = value
+        pair.value.string_value = encodable(value)

@@ -10,6 +10,7 @@ from typing import Any
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from perf.model import Exemplar, Labels, Metric
+from perf.model.measurement import encodable
 from perf.record.exemplars import MAX_ARGUMENTS, MAX_PARENTS, MAX_TEXT
 from perf.transport.values import number, text, texts
 
@@ -27,10 +28,10 @@ def write(point: Any, call: Exemplar) -> None:  # untyped protobuf
     for name, many in ((_ARGUMENTS, call.arguments), (_PARENTS, call.parents)):
         if many:
             members = wire.filtered_attributes.add(key=name).value.array_value.values
-            members.extend(AnyValue(string_value=each) for each in many)
+            members.extend(AnyValue(string_value=encodable(each)) for each in many)
     for name, one in ((_ERROR, call.error), (_RELEASE, call.release)):
         if one:
-            wire.filtered_attributes.add(key=name).value.string_value = one
+            wire.filtered_attributes.add(key=name).value.string_value = encodable(one)
 
 
 def read(point: Any, metric: Metric, labels: Labels, factor: float, release: str) -> Iterator[Exemplar]:

@@ -652,6 +652,12 @@ def test_text_that_is_no_text_does_not_cost_the_batch(store: MetricStore) -> Non
     assert len(store.exemplars(Selector(WAIT.name), Window(T0, T0 + 9), 1)) == 1
 
 
+def test_a_label_that_is_no_text_does_not_cost_the_batch(store: MetricStore) -> None:
+    for ts in (0, 1):
+        store.append([cpu(ts, 1, "0"), cpu(ts, 2, "\ud800"), cpu(ts, 3, "é")])
+    assert sorted(info.labels for info in store.series()) == [(("core", "0"),), (("core", "?"),), (("core", "é"),)]
+
+
 def test_annotations_come_in_order_of_time(store: MetricStore) -> None:
     deploy = Annotation(ts=T0 + 5, kind="deploy", title="v7", service="shop", text="by Ann")
     note = Annotation(ts=T0 + 1.25, kind="note", title="load test")

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from perf.model import Exemplar
+from perf.model.measurement import encodable
 from perf.sqlfiles import sql
 from perf.store.catalog import Columns, Entry
 from perf.store.duckdb.connection import Cursor, Database, run
@@ -79,18 +80,13 @@ def _exemplars(slow: Sequence[tuple[int, Exemplar]]) -> pa.Table:
             "ts": pa.array([micros(call.ts) for _, call in slow], pa.timestamp("us")),
             "sid": pa.array([sid for sid, _ in slow], pa.int32()),
             "seconds": pa.array([call.seconds for _, call in slow], pa.float64()),
-            "arguments": pa.array([[_text(text) for text in call.arguments] for _, call in slow], texts),
-            "parents": pa.array([[_text(text) for text in call.parents] for _, call in slow], texts),
-            "trace": pa.array([_text(call.trace) for _, call in slow], pa.string()),
-            "release": pa.array([_text(call.release) for _, call in slow], pa.string()),
-            "error": pa.array([_text(call.error) for _, call in slow], pa.string()),
+            "arguments": pa.array([[encodable(text) for text in call.arguments] for _, call in slow], texts),
+            "parents": pa.array([[encodable(text) for text in call.parents] for _, call in slow], texts),
+            "trace": pa.array([encodable(call.trace) for _, call in slow], pa.string()),
+            "release": pa.array([encodable(call.release) for _, call in slow], pa.string()),
+            "error": pa.array([encodable(call.error) for _, call in slow], pa.string()),
         }
     )
-
-
-def _text(text: str) -> str:
-    """*text* without the surrogates that a file name may hold, and UTF-8 can't."""
-    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _distributions(parts: Spread) -> pa.Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import threading
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -359,3 +360,48 @@ def test_a_buffer_that_overflows_while_it_is_drained_loses_no_count(capacity: in
 
     assert _observed(told) == 200_000
     assert recorder.dropped().get("buffer_full", 0) > 0 or capacity == 5_000
+
+
+def test_what_is_no_number_is_refused_where_it_is_recorded(recorder: Recorder) -> None:
+    series, counter, gauge = recorder.distribution(SPEED), recorder.counter(JOBS), recorder.gauge(QUEUE)
+    for refused in (series.record, counter.add, gauge.set):
+        with pytest.raises((TypeError, ValueError)):
+            refused("soon")  # type: ignore[arg-type]  # what is tested
+    series.record(0.5)
+    counter.add(Decimal(2))  # type: ignore[arg-type]  # what is tested
+    for amount in (math.inf, math.nan, -1.0):
+        counter.add(amount)
+    gauge.set(Decimal(3))  # type: ignore[arg-type]  # what is tested
+    told = recorder.drain(1.0)
+    assert [getattr(each, "value", None) or each.histogram.count for each in told] == [1, 2.0, 3.0]  # type: ignore[union-attr]
+    assert recorder.drain(2.0) == []
+    assert recorder.dropped() == {}
+
+
+@pytest.mark.parametrize("moment", [math.nan, math.inf, -1.0, 1e300])
+def test_a_number_of_no_time_is_dropped_and_counted(recorder: Recorder, moment: float) -> None:
+    recorder.values(QUEUE).put(moment, 1.0)
+    recorder.values(QUEUE).put(5.0, 2.0)
+    assert recorder.drain(9.0) == [Sample(5.0, QUEUE, (), 2.0)]
+    assert recorder.dropped() == {"time": 1}
+
+
+def test_a_forked_child_measures_its_first_call_however_busy_its_parent(recorder: Recorder) -> None:
+    series = recorder.distribution(SPEED)
+    series.sample(10_000)
+    series.record(0.1)
+    series.turn = 10_000
+    series.forget()  # as the child of a fork does
+    for _ in range(3):
+        series.record(0.1)
+    assert _observed(recorder.drain(1.0, last=True)) == 3
+
+
+def test_the_last_drain_knows_what_only_totals_have_seen(recorder: Recorder) -> None:
+    series = recorder.distribution(SPEED)
+    series.record(0.1)
+    recorder.totals()
+    series.sample(10_000)
+    series.turn = 10_000
+    series.record(0.1)
+    assert _observed(recorder.drain(1.0, last=True)) == 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
-from perf.model import Histogram, HistogramSample, Kind, Measurement, Metric, Sample
+from perf.model import Exemplar, Histogram, HistogramSample, Kind, Measurement, Metric, Sample
 from perf.model.distribution import SCALE
 from perf.transport.decode import Decoder, Known, Limits
 from perf.transport.deltas import Deltas
@@ -97,3 +97,15 @@ def test_many_measurements_are_several_requests() -> None:
     many: list[Measurement] = [Sample(T, CUSTOM, (("n", str(n)),), 1.0) for n in range(POINTS + 1)]
     sizes = [len(each.resource_metrics[0].scope_metrics[0].metrics[0].gauge.data_points) for each in encoded(many)]
     assert sizes == [POINTS, 1]
+
+
+def test_text_that_is_no_text_and_a_status_that_is_none_do_not_cost_the_batch() -> None:
+    labels = (("http_response_status_code", "9" * 30), ("http_route", "/\ud800"))
+    call = Exemplar(ts=T, metric=REQUESTS, labels=labels, seconds=1.0, arguments=("\udcff",), error="\udcff")
+    told: list[Measurement] = [HistogramSample(T, REQUESTS, labels, SHAPE), call]
+    (request,) = requests(told, {"service.name": "\udcff.py"}, T - 1)
+    (block,) = ExportMetricsServiceRequest.FromString(request.SerializeToString()).resource_metrics
+    (point,) = block.scope_metrics[0].metrics[0].exponential_histogram.data_points
+    assert block.resource.attributes[0].value.string_value == "?.py"
+    assert [pair.value.string_value for pair in point.attributes] == ["9" * 30, "/?"]
+    assert point.exemplars[0].filtered_attributes[0].value.array_value.values[0].string_value == "?"
