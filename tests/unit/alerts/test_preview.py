@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hypothesis.strategies as st
+import msgspec
 from hypothesis import HealthCheck, given, settings
 
 from perf.alerts.evaluator import Evaluator
-from perf.alerts.preview import Band, preview
+from perf.alerts.preview import Band, Preview, preview
 from perf.alertsettings import AlertSettings
 from perf.clock import ManualClock
 from perf.model import (
@@ -139,3 +140,19 @@ def test_alternatives_show_the_trade_between_limit_and_duration() -> None:
     assert table[85.0, 60.0] == (1, 1, 0)
     assert table[93.5, 0.0] == (1, 1, 0)
     assert table[85.0, 300.0] == (0, 0, 0)
+
+
+def noisy(rule: AlertRule, values: list[float]) -> Preview:
+    clock = ManualClock(T0)
+    store = MemoryStore(Settings().store, clock)
+    store.append([Sample(T0 + i * EVERY, LOAD, (), value) for i, value in enumerate(values)])
+    return preview(store, rule, Window(T0, T0 + len(values) * EVERY))
+
+
+def test_noise_is_counted_exactly_and_its_alternatives_are_bounded() -> None:
+    rule = AlertRule(id="r", name="busy", condition="name == 'load_percent' and value > 85", keep_firing=5.0)
+    found = noisy(rule, [80.0, 90.0] * 1_500)
+    assert (found.times, found.left_out) == (1_500, 9)
+    assert {one.limit for one in found.alternatives} == {76.5, 93.5}
+    plain = noisy(msgspec.structs.replace(rule, keep_firing=0.0), [80.0, 90.0] * 1_500)
+    assert (plain.times, plain.left_out, len(plain.alternatives)) == (1_500, 0, 15)
