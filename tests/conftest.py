@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import os
 import sys
 from collections.abc import Generator
@@ -80,6 +81,17 @@ def _own_main() -> Generator[None, None, None]:
     main = sys.modules["__main__"]
     yield
     sys.modules["__main__"] = main
+
+
+@pytest.fixture(autouse=True)
+def _own_logs() -> Generator[None, None, None]:
+    """What an entry point sets up for its logs ends with the test: the stream it writes to does."""
+    loggers = [logging.getLogger(name) for name in ("perf", "dashboard")]
+    before = [(one.handlers[:], one.level, one.propagate) for one in loggers]
+    yield
+    for one, (handlers, level, propagate) in zip(loggers, before, strict=True):
+        one.handlers[:], one.propagate = handlers, propagate
+        one.setLevel(level)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
 
 import pytest
 
@@ -19,15 +18,6 @@ SETTINGS = Settings(
     cache=CacheSettings(redis_password="opensesame"),
     send=SendSettings(headers="api-key=z9y8x7"),
 )  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def _as_before() -> Iterator[None]:
-    loggers = [logging.getLogger(name) for name in ("perf", "dashboard")]
-    before = [(one.handlers[:], one.level, one.propagate) for one in loggers]
-    yield
-    for one, (handlers, level, propagate) in zip(loggers, before, strict=True):
-        one.handlers[:], one.level, one.propagate = handlers, level, propagate
 
 
 @pytest.mark.parametrize("style", ["text", "json"])
