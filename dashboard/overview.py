@@ -19,6 +19,8 @@ REQUESTS = "http_server_request_duration_seconds"
 PAGES = "page_load_seconds"
 FAILED = f'sum(rate({REQUESTS}{{http_response_status_code=~"5.."}}))'
 COSTLIEST = 5
+LISTED = 10
+"""Things that the answer names; the rest are counted."""
 _RESOURCES = ("cpu_usage_percent", "memory_usage_percent", "swap_usage_percent")
 _WORDS = {
     "cpu_usage_percent": "CPU",
@@ -120,7 +122,8 @@ def headline(
     if not words:
         return status, "Healthy.", f"{_now()} All {len(health.results)} checks pass."
     count = "One thing needs a look" if len(words) == 1 else f"{len(words)} things need a look"
-    return status, f"{LOOKS[status].word.capitalize()}.", f"{count}: {'; '.join(words)}."
+    more = [f"and {len(words) - LISTED} more"] if len(words) > LISTED else []
+    return status, f"{LOOKS[status].word.capitalize()}.", f"{count}: {'; '.join([*words[:LISTED], *more])}."
 
 
 def _alerts() -> list[tuple[Incident, AlertRule]]:

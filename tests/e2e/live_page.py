@@ -99,7 +99,15 @@ with small[0], card("CPU", "of 2 cores"):
     )
 with small[1], card("Memory", "in use"):
     live_chart(
-        "memory", (Line("memory_usage_percent", "memory", "area"),), view, unit="%", y_max=100, height=170, alt="Memory"
+        "memory",
+        (Line("memory_usage_percent", "memory", "area"),),
+        view,
+        unit="%",
+        y_max=100,
+        height=170,
+        annotations=(deploy,),
+        thresholds=(Threshold(85, "warning"), Threshold(95, "critical", "critical")),
+        alt="Memory",
     )
 with small[2], card("Network", "in and out"):
     live_chart(

@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,17 @@ def test_every_panel_reaches_its_own_state(page: Page, site: Site) -> None:
     }
     assert "unknown function in 'wrong(cpu)'" in page.locator("[aria-label=Wrong] + .perf-message").inner_text()
     assert "data since 19:02" in page.locator("[aria-label=Nothing] + .perf-message").inner_text()
+
+
+def test_words_of_thresholds_and_moments_do_not_touch(page: Page, site: Site) -> None:
+    _open(page, site)
+    boxes: list[list[float]] = page.evaluate("""() => [
+        ...document.querySelectorAll('[aria-label=Memory] .annotation-text')].filter((one) => /[▲■▼]/.test(one.textContent))
+        .map((one) => { const box = one.getBoundingClientRect(); return [box.top, box.bottom]; })""")
+
+    assert len(boxes) == 3
+    ordered = sorted(boxes)
+    assert all(upper[1] <= lower[0] + 1.0 for upper, lower in pairwise(ordered))
 
 
 def test_tiles_show_value_state_and_change(page: Page, site: Site) -> None:

@@ -27,7 +27,8 @@ export function figure(spec, state, look) {
   const entries = coloured(series, state.chosen, look);
   const layers = stackedOrNot(entries);
   const high = highest(spec, [...layers, ...compared], range);
-  const top = spec.annotations.length + spec.bands.length > 0 ? 24 : 10;
+  const titled = spec.annotations.length + spec.bands.length > 0;
+  const top = titled ? 24 + (spec.thresholds.length > 0 ? LABEL_GAP : 0) : 10; // a threshold's words may stand above the chart, too
   const inner = { top, height: size.height - top - 24 };
   const most = Math.max(2, Math.min(5, Math.floor(inner.height / 34) + 1));
   const scale = axis(high.low, high.high, spec.unit, most);
@@ -155,7 +156,8 @@ function frame(size, inner, look) {
 
 function axes(spec, range, ticks, inner, look) {
   const zone = zoneOf(spec.view.zone);
-  const times = timeTicks(...range, zone, Math.max(2, Math.floor(inner.width / PIXELS_PER_TICK)));
+  const most = Math.max(inner.width < NARROW ? 2 : 3, Math.floor(inner.width / PIXELS_PER_TICK));
+  const times = timeTicks(...range, zone, most);
   const pixel = (t) => ((t - range[0]) / (range[1] - range[0])) * inner.width;
   const room = inner.left > 48 ? 12 : 24;
   const kept = times.values.map((t) => pixel(t) > room && pixel(t) < inner.width + inner.right - 18);

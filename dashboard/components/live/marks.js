@@ -9,12 +9,13 @@ const SIZE = 11;
 const LETTERS = 28;
 const CROWD = 18; // pixels between two thresholds that leave room for words
 const ROOMY = 110; // pixels a threshold's words need
+const TITLES = 22; // pixels that the words above the chart take
 
 /**
  * @param {object} spec the chart's: `thresholds`, `annotations`, `bands`
  * @param {[number, number]} range Unix seconds
  * @param {[number, number]} scale what the y axis holds
- * @param {{left: number, right: number, width: number, height: number}} inner
+ * @param {{top: number, left: number, right: number, width: number, height: number}} inner
  * @param {import("./look.js").Look} look
  * @returns {{shapes: object[], annotations: object[]}} for Plotly's layout
  */
@@ -97,7 +98,7 @@ function titles(bands, moments, range, inner, look) {
             y: 1,
             yref: "paper",
             yanchor: "bottom",
-            yshift: 2,
+            yshift: inner.top - TITLES,
             showarrow: false,
             font: { color: word.color, size: SIZE },
           },

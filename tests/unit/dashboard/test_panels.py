@@ -115,6 +115,14 @@ def test_the_worst_of_concerns_and_checks_is_the_state() -> None:
     assert found == (Status.UNHEALTHY, "Unhealthy.", words)
 
 
+def test_what_is_too_much_to_read_is_counted() -> None:
+    disks = [concern(metric="disk_usage_percent", labels=(("mount", f"/{at}"),)) for at in range(300)]
+    _, _, sentence = overview.headline(disks, CALM)
+    assert sentence.startswith("300 things need a look: disk /0 ")
+    assert sentence.count("disk /") == 10
+    assert sentence.endswith("; and 290 more.")
+
+
 def test_a_check_that_says_the_same_as_a_concern_is_not_repeated() -> None:
     resources = probe("resources", Status.DEGRADED, "CPU was 91.3 % on average over the last 60 s (limit 80 %)")
     _, _, sentence = overview.headline([concern()], health(resources, probe("store")))
