@@ -16,7 +16,7 @@ from perf.ports import Clock
 from perf.record import Edge, Recorder, current
 from perf.record.callers import edges
 from perf.record.summary import summary
-from perf.record.timers import FUNCTION, Timer, recorded
+from perf.record.timers import FUNCTION, OPERATION, PAGE, Timer, recorded
 from perf.record.watch import Watch
 
 __all__ = [
@@ -34,8 +34,6 @@ __all__ = [
 ]
 
 CUSTOM = Metric("custom_metric", Kind.GAUGE, "", "A number that a program recorded under a name of its own.")
-PAGE = Metric("page_load_seconds", Kind.HISTOGRAM, "s", "Time that a page took to load.")
-DATABASE = Metric("db_client_operation_duration_seconds", Kind.HISTOGRAM, "s", "Time that a database operation took.")
 ITEMS = Metric("processing_items_total", Kind.COUNTER, "1", "Items that a processing step has worked on.")
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])  # any signature
@@ -213,12 +211,12 @@ class DatabaseOperationMixin:
     def track_operation(self, operation: str, collection: str) -> Timer:
         """Record how long the *operation* on the *collection*, or table, takes."""
         labels = {"db_collection": collection, "db_operation": operation, "db_system": self.db_system}
-        return Timer(Watch(current(), DATABASE, labels, "database", f"{operation} {collection}"))
+        return Timer(Watch(current(), OPERATION, labels, "database", f"{operation} {collection}"))
 
     def record_operation(self, operation: str, collection: str, duration_ms: float) -> None:
         """Record an operation that somebody else has timed."""
         labels = {"db_collection": collection, "db_operation": operation, "db_system": self.db_system}
-        current().distribution(DATABASE, labels).record(duration_ms / 1e3)
+        current().distribution(OPERATION, labels).record(duration_ms / 1e3)
 
 
 def get_performance_monitor() -> PerformanceMonitor:

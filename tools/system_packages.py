@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -12,7 +13,9 @@ from typing import NamedTuple
 
 
 class Program(NamedTuple):
-    """A program the tests start: its command, the packages that bring it on Debian and macOS, and what it is for."""
+    """What the tests start: its command, or the name of PostgreSQL's extension; the packages that bring it on Debian (a pattern
+    where the name holds a version) and macOS; and what it is for.
+    """
 
     command: str
     debian: str
@@ -25,6 +28,7 @@ PROGRAMS = (
     Program("node", "nodejs", "brew install node", "the browser's units are checked without a browser"),
     Program("redis-server", "redis-server", "brew install redis", "recording of Redis is tested with a real one"),
     Program("postgres", "postgresql postgresql-contrib", "brew install postgresql", "the same of PostgreSQL"),
+    Program("hypopg", "^postgresql-[0-9]+-hypopg$", "pgxn install hypopg", "indexes are tried before they are built"),
     Program(
         "prometheus-alertmanager",
         "prometheus-alertmanager",
@@ -35,6 +39,8 @@ PROGRAMS = (
 
 _POSTGRES = Path("/usr/lib/postgresql")
 """Where Debian keeps PostgreSQL's server programs, a folder for each version; none of them is on PATH."""
+_EXTENSIONS = Path("/usr/share/postgresql")
+"""Where it keeps what PostgreSQL can be extended by."""
 _POLICY = Path("/usr/sbin/policy-rc.d")
 
 
@@ -44,8 +50,9 @@ def missing() -> list[Program]:
 
 
 def installed(command: str) -> bool:
-    """Whether *command* is on PATH, or where Debian keeps PostgreSQL's."""
-    return shutil.which(command) is not None or any(_POSTGRES.glob(f"*/bin/{command}"))
+    """Whether *command* is on PATH, or where Debian keeps PostgreSQL's programs and extensions."""
+    extension = any(_EXTENSIONS.glob(f"*/extension/{command}.control"))
+    return extension or shutil.which(command) is not None or any(_POSTGRES.glob(f"*/bin/{command}"))
 
 
 @contextmanager
@@ -63,15 +70,18 @@ def services_stay_off() -> Iterator[None]:
 
 
 def install(programs: list[Program]) -> bool:
-    """Whether apt-get installed all of *programs*."""
+    """Whether apt-get installed all of *programs*; one that the distribution lacks does not keep the others out."""
     apt = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "-o", "DPkg::Lock::Timeout=120"]
     names = [name for program in programs for name in program.debian.split()]
     print(f"Installing {', '.join(names)} ...", flush=True)
     with services_stay_off():
-        commands = [[*apt, "update"], [*apt, "install", "-y", "--no-install-recommends", *names]]
-        # An index that can't be refreshed may still be good enough; only the last command counts.
-        codes = [subprocess.run(command, check=False, stdin=subprocess.DEVNULL).returncode for command in commands]
-    return codes[-1] == 0
+        _run([*apt, "update"])  # An index that can't be refreshed may still be good enough.
+        add = [*apt, "install", "-y", "--no-install-recommends"]
+        return _run([*add, *names]) or [_run([*add, name]) for name in names].count(False) == 0
+
+
+def _run(command: list[str]) -> bool:
+    return subprocess.run(command, check=False, stdin=subprocess.DEVNULL).returncode == 0
 
 
 def main() -> None:
@@ -83,8 +93,9 @@ def main() -> None:
     if root_on_debian and install(wanted):
         return
     for program in wanted:
+        packages = shlex.join(program.debian.split())
         print(f"{program.command} is missing; tests that need it are skipped ({program.reason}).")
-        print(f"  Debian, Ubuntu:  sudo apt-get install {program.debian}\n  macOS:           {program.macos}")
+        print(f"  Debian, Ubuntu:  sudo apt-get install {packages}\n  macOS:           {program.macos}")
 
 
 if __name__ == "__main__":

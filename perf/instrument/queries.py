@@ -11,11 +11,9 @@ from perf.instrument.statements import KEPT, MAX_TEXT, OTHER, Statement, stateme
 from perf.model import Kind, Metric
 from perf.record import Counter, Recorder
 from perf.record.spans import Span
+from perf.record.timers import OPERATION
 from perf.record.watch import SKIPPED, Watch
 
-DURATION = Metric(
-    "db_client_operation_duration_seconds", Kind.HISTOGRAM, "s", "Time that calls of databases and caches took."
-)
 ERRORS = Metric(
     "db_client_errors_total", Kind.COUNTER, "1", "Calls of databases and caches that failed, by SQLSTATE or the like."
 )
@@ -38,7 +36,7 @@ class Query(Watch):
             "db_query_summary": what.summary,
             "db_system": system,
         }
-        super().__init__(recorder, DURATION, labels, kind=kind, name=what.summary)
+        super().__init__(recorder, OPERATION, labels, kind=kind, name=what.summary)
         self.system = system
         self._rows: Counter | None = None
 

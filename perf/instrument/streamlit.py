@@ -18,12 +18,12 @@ from weakref import WeakKeyDictionary
 from perf.model import Kind, Metric
 from perf.record import Recorder, current
 from perf.record.spans import Span
+from perf.record.timers import PAGE
 from perf.record.watch import SKIPPED, Watch
 
 if TYPE_CHECKING:
     from streamlit.runtime.scriptrunner_utils.script_run_context import ScriptRunContext
 
-LOAD = Metric("page_load_seconds", Kind.HISTOGRAM, "s", "Time that a page took to load.")
 RERUN = Metric("streamlit_rerun_duration_seconds", Kind.HISTOGRAM, "s", "Time that runs of a script took.")
 FRAGMENT = Metric("streamlit_fragment_duration_seconds", Kind.HISTOGRAM, "s", "Time that reruns of fragments took.")
 SESSIONS = Metric("streamlit_sessions", unit="1", help="Browser tabs that are connected.")
@@ -242,7 +242,7 @@ class _Run:
             complete = event is not self._watching.again
             load = self._watching.session(context).loaded(shown, self._began, ended, complete=complete)
             if load:
-                self._watching.recorder.distribution(LOAD, {"page": shown}).record_ns(load)
+                self._watching.recorder.distribution(PAGE, {"page": shown}).record_ns(load)
 
     def _noting(self, handler: Any) -> Callable[[Exception], bool | None]:
         """*handler* of the app's own, if it has one, with a note of the error; a runner hands it on from run to run."""

@@ -18,6 +18,10 @@ from perf.record.spans import Span
 from perf.record.watch import SKIPPED, Watch
 
 FUNCTION = Metric("function_duration_seconds", Kind.HISTOGRAM, "s", "Time that calls of a function or a block took.")
+PAGE = Metric("page_load_seconds", Kind.HISTOGRAM, "s", "Time that a page took to load.")
+OPERATION = Metric(
+    "db_client_operation_duration_seconds", Kind.HISTOGRAM, "s", "Time that calls of databases and caches took."
+)
 _ROUNDS = 7
 _CALLS = 1_000
 

@@ -56,7 +56,7 @@ def ask(port: int, numbers: range) -> int:
         part = numbers[first : first + EACH]
         with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30.0)) as connection:
             for number in part:
-                connection.request("GET", f"/work/{number}")
+                connection.request("GET", f"/task/{number}")
                 assert connection.getresponse().read() == b"done"
         return len(part)
 
@@ -93,7 +93,7 @@ def test_every_event_of_four_workers_is_counted_once_while_the_owner_is_killed(t
         for metric, label, expected in (
             (FUNCTIONS, ("function", "event"), REQUESTS * EVENTS),
             (FUNCTIONS, ("function", "work"), REQUESTS),
-            ("http_server_request_duration_seconds", ("http_route", "/work/{number}"), REQUESTS),
+            ("http_server_request_duration_seconds", ("http_route", "/task/{number}"), REQUESTS),
         ):
             # One series: what tells workers apart isn't a label.
             labels, count, _, _ = found.histogram(metric, (label,))

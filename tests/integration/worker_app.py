@@ -32,5 +32,5 @@ async def up(_: Request) -> PlainTextResponse:
 
 
 start_performance_monitoring("workers")
-app = Starlette(routes=[Route("/work/{number}", work), Route("/up", up)])
+app = Starlette(routes=[Route("/task/{number}", work), Route("/up", up)])
 app.add_middleware(PerformanceMiddleware)
