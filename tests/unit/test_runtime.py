@@ -121,7 +121,7 @@ def test_what_produces_samples_ends_before_the_writer(tmp_path: Path) -> None:
 
 
 def test_a_source_that_hangs_does_not_take_the_writer_s_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("perf.runtime.PRODUCER_SECONDS", 0.1)
+    monkeypatch.setattr("perf.runtime.owner.PRODUCER_SECONDS", 0.1)
     runtime = Runtime(quiet(tmp_path / "perf.duckdb"), SystemClock())
     runtime.start()
     released = threading.Event()

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
-import threading
-import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +15,7 @@ from perf.model import (
     Change,
     Distributions,
     Exemplar,
-    Kind,
     Measurement,
-    Metric,
     RangeQuery,
     Rows,
     RowsQuery,
@@ -35,10 +29,10 @@ from perf.model import (
 from perf.ports import AlertStore, Clock
 from perf.settings import StoreSettings
 from perf.sqlfiles import sql
-from perf.store.catalog import Entry, SeriesCatalog
-from perf.store.duckdb import append, console, exemplars, files, notes, read, rows, schema, usage
+from perf.store.catalog import SeriesCatalog
+from perf.store.duckdb import append, console, exemplars, files, forks, known, notes, read, rows, schema, usage
 from perf.store.duckdb.alerts import DuckDBAlerts
-from perf.store.duckdb.connection import Cursor, Database, Invalidated, is_corruption, run
+from perf.store.duckdb.connection import Database, Invalidated, is_corruption, run
 from perf.store.duckdb.overrides import DuckDBOverrides
 from perf.store.duckdb.upkeep import DuckDBUpkeep
 from perf.store.levels import MICRO, micros
@@ -48,8 +42,6 @@ from perf.store.tail import Tail
 
 _PACKAGE = "perf.store.duckdb"
 _log = logging.getLogger(__name__)
-_stores: weakref.WeakSet[DuckDBStore] = weakref.WeakSet()
-_fork_guard = threading.Lock()
 
 
 class DuckDBStore:
@@ -81,7 +73,7 @@ class DuckDBStore:
         self._steady.anchor(newest)
         self._tail = Tail(self._catalog.newest) if tail else None
         self._open = True
-        _guard_forks(self)
+        forks.guard(self)
 
     def append(self, samples: Sequence[Measurement], batches: Sequence[Batch] = ()) -> None:
         """Commit *samples* and the numbers of their *batches*.
@@ -252,7 +244,7 @@ class DuckDBStore:
         try:
             schema.migrate(self._database)
             with self._database.reading(seconds=60.0) as cursor:
-                self._catalog = SeriesCatalog(_entries(cursor))
+                self._catalog = SeriesCatalog(known.entries(cursor))
                 recent = run(cursor, sql(_PACKAGE, "recent"))
                 self._producers = Producers(run(cursor, sql(_PACKAGE, "producers")))
             columns = np.array(recent, np.float64).reshape(-1, 3)
@@ -279,21 +271,3 @@ class DuckDBStore:
         self._events.append(
             f"A checkpoint failed and the store was reopened at Unix time {moment:.0f}; nothing was lost."
         )
-
-
-def _entries(cursor: Cursor) -> Iterator[Entry]:
-    for sid, name, kind, unit, help_, labels, first_seen in cursor.execute(sql(_PACKAGE, "series")).fetchall():
-        yield Entry(sid, Metric(name, Kind(kind), unit, help_), tuple(sorted(labels.items())), first_seen)
-
-
-def _guard_forks(store: DuckDBStore) -> None:
-    with _fork_guard:
-        if not _stores and hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=_forsake_all)
-        _stores.add(store)
-
-
-def _forsake_all() -> None:
-    with contextlib.suppress(StoreError):
-        for store in list(_stores):
-            store.forsake()

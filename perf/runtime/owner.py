@@ -1,4 +1,4 @@
-"""The composition root: makes every part, connects them, starts their threads and stops them again. Decides nothing."""
+"""One owner: its parts, their threads, and how they start and stop."""
 
 from __future__ import annotations
 
@@ -16,21 +16,18 @@ from perf.alerts.heartbeat import Heartbeat
 from perf.alerts.outbox import INTERVAL, Sender, opened
 from perf.alertsettings import AlertSettings
 from perf.clock import SystemClock
-from perf.errors import StoreBusy, StoreClosed, StoreError, StoreLocked
+from perf.errors import StoreBusy, StoreClosed, StoreError
 from perf.health import HealthChecker
-from perf.health.probes.disk import DiskProbe
-from perf.health.probes.heartbeat import HeartbeatProbe
-from perf.health.probes.loops import LoopsProbe, dead
-from perf.health.probes.resources import ResourcesProbe
-from perf.health.probes.store import StoreProbe
+from perf.health.probes.loops import dead
 from perf.loops import Loop
-from perf.model import Beat, Measurement, Selector, SeriesInfo, Step, Threshold
+from perf.model import Beat, Measurement, Step, Threshold
 from perf.ownerfile import Owner
-from perf.plugins import SOURCES, STORES, resolve
-from perf.ports import Clock, MetricStore, Probe
+from perf.ports import Clock
 from perf.record import Recorder, current
 from perf.record.drainer import Drain, Drainer
-from perf.settings import Settings, StoreSettings
+from perf.runtime.opening import open_store, scheduled_sources
+from perf.runtime.probes import probes
+from perf.settings import Settings
 from perf.sources.own import OwnSource
 from perf.sources.sampler import Sampler, Scheduled
 from perf.store.writer import Writer
@@ -47,34 +44,6 @@ PRODUCER_SECONDS = 2.0
 """How long the end waits for what produces samples."""
 
 _log = logging.getLogger(__name__)
-
-
-def open_store(settings: StoreSettings, clock: Clock) -> MetricStore:
-    """The store that *settings* name. Raises: StoreLocked when another process owns it, StoreError, PluginError."""
-    try:
-        store: MetricStore = resolve("store", settings.backend, STORES)(settings, clock)
-    except StoreLocked as error:
-        owner = ownerfile.read(settings.path)
-        if owner is None or owner.pid != error.pid:
-            raise
-        raise StoreLocked(f"{error} (it answers at {owner.url})", pid=error.pid) from error
-    return store
-
-
-def scheduled_sources(settings: Settings, clock: Clock) -> list[Scheduled]:
-    """Every source that *settings* switch on, with its interval."""
-    host, process = settings.sources.host, settings.sources.process
-    wanted = [
-        ("host", host.enabled, host, host.interval),
-        ("disks", host.enabled, host, host.slow_interval),
-        ("pressure", host.enabled, host, host.slow_interval),
-        ("process", process.enabled, process, process.interval),
-    ]
-    return [
-        Scheduled(name, resolve("source", name, SOURCES)(options, clock), interval)
-        for name, enabled, options, interval in wanted
-        if enabled
-    ]
 
 
 class Runtime:
@@ -106,7 +75,7 @@ class Runtime:
         self.alerts = Alerts(self.store, self.writer, self.clock, self.evaluator, self.channels)
         own = Scheduled("own", OwnSource(self.clock, self.store.usage, self.writer.stats, self.beats), OWN_SECONDS)
         self.sampler = Sampler([*scheduled_sources(settings, self.clock), own], self._submit, self.clock)
-        self.health = self._health()
+        self.health = HealthChecker(probes(self), self.clock, dead=self._dead, unready=self._unready)
         self.recorder = recorder or current()
         drain = Drain(self.recorder, settings.record, self.clock)
         drainer = Drainer(drain, self._submit, self.clock)
@@ -203,29 +172,6 @@ class Runtime:
             _log.warning("other processes are not told who owns %s: %s", self.settings.store.path, error)
         else:
             self._note = None
-
-    def _health(self) -> HealthChecker:
-        store = self.settings.store
-        probes: dict[str, Probe] = {
-            "store": StoreProbe(
-                self.store.rows,
-                self.store.usage,
-                self.writer.stats,
-                self.clock,
-                wal_limit=store.wal_limit,
-                capacity=store.queue_samples,
-            ),
-            "resources": ResourcesProbe(self.store.read, self.thresholds, self.clock),
-            "disk": DiskProbe(
-                self.store.usage, self._latest, self.thresholds, self.clock, floor=store.free_space_floor
-            ),
-            "loops": LoopsProbe(self.beats, self.clock, problems=self.sampler.problems),
-            "heartbeat": HeartbeatProbe(self.store.series, self.store.read, self.clock),
-        }
-        return HealthChecker(probes, self.clock, dead=self._dead, unready=self._unready)
-
-    def _latest(self, selector: Selector) -> list[SeriesInfo]:
-        return [info for info in self.store.series() if selector.matches(info.metric.name, info.labels)]
 
     def _dead(self) -> list[str]:
         """Loops whose thread has ended while it should run, or that have been silent for long."""
