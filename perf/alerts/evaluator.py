@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -16,7 +16,7 @@ from perf.alerts.step import Outcome, Seen, closed, step
 from perf.alerts.watch import Watch
 from perf.alertsettings import AlertSettings
 from perf.errors import PerfError, RuleError
-from perf.model import EVERY, AlertRule, Incident, Labels, Step, Transition
+from perf.model import EVERY, AlertRule, Incident, Labels, Silence, Step, Transition
 from perf.ports import Clock, MetricStore
 
 LAG = 0.3
@@ -27,6 +27,7 @@ BROKEN: Labels = (("perf_problem", "rule"),)
 """Labels of the incident that a rule itself is."""
 
 _DAY = 86_400.0
+_NOTHING: Mapping[Labels, Incident] = {}
 _log = logging.getLogger(__name__)
 
 
@@ -97,15 +98,17 @@ class Evaluator:
         outcomes = list(self._ended(rules, tick))
         ended = {outcome.incident.id for outcome in outcomes if outcome.incident is not None}
         for rule in rules.values():
-            held = {k: v for k, v in self._held.get(rule.id, {}).items() if v.id not in ended}
+            held = self._held.get(rule.id, _NOTHING)
+            if ended:
+                held = {labels: incident for labels, incident in held.items() if incident.id not in ended}
             for seen, at in self._seen(rule, tick, held):
                 outcomes.append(step(rule, seen, held.get(seen.labels), at))
-                if outcomes[-1].incident is None:
-                    self._held.get(rule.id, {}).pop(seen.labels, None)
+                if outcomes[-1].incident is None and rule.id in self._held:
+                    self._held[rule.id].pop(seen.labels, None)
         self._store_all(outcomes, now)
         self._ticked = tick
 
-    def _seen(self, rule: AlertRule, tick: float, held: dict[Labels, Incident]) -> Iterator[tuple[Seen, float]]:
+    def _seen(self, rule: AlertRule, tick: float, held: Mapping[Labels, Incident]) -> Iterator[tuple[Seen, float]]:
         """What the newest evaluation of *rule* saw; a rule that can't be evaluated is an incident of its own."""
         try:
             found = list(self._watch(rule).seen(self._store, self._board, self._ticked, tick, _data(held)))
@@ -121,7 +124,7 @@ class Evaluator:
 
     def _watch(self, rule: AlertRule) -> Watch:
         known = self._watches.get(rule.id)
-        if known is None or known.rule != rule:
+        if known is None or (known.rule is not rule and known.rule != rule):
             self._watches[rule.id] = Watch(rule)
         return self._watches[rule.id]
 
@@ -129,7 +132,8 @@ class Evaluator:
         """Incidents of rules that are gone, switched off, or about something else now."""
         for rule_id, held in self._held.items():
             watch, rule = self._watches.get(rule_id), rules.get(rule_id)
-            changed = rule is not None and watch is not None and _about(watch.rule) != _about(rule)
+            same = rule is None or watch is None or watch.rule is rule
+            changed = not same and _about(watch.rule) != _about(rule)  # type: ignore[union-attr, arg-type]  # asked above
             if rule is None or changed:
                 reason = "the rule was changed" if changed else "the rule was dropped or switched off"
                 yield from (closed(incident, now, reason) for incident in held.values() if incident.open)
@@ -160,7 +164,18 @@ class Evaluator:
             self._saved |= dict.fromkeys((one.id for one in dirty), now)
         for incident in changed.values():
             self._adopt(incident)
-        self._recent = {key: one for key, one in self._recent.items() if now - (one.resolved_at or now) <= _DAY}
+        self._forget(rules, silences, now)
+
+    def _forget(self, rules: Iterable[AlertRule], silences: Iterable[Silence], now: float) -> None:
+        """Of what is over, keep what a cooldown or a silence "until resolved" still asks about."""
+        cooling = {rule.id: rule.cooldown for rule in rules}
+        since = max(now - _DAY, min((one.start for one in silences if one.end is None), default=now))
+        self._recent = {
+            id_: one
+            for id_, one in self._recent.items()
+            if (one.resolved_at or now) >= since
+            or (one.notified_at is not None and now - one.notified_at < cooling.get(one.rule_id, 0.0))
+        }
 
     def _dropped(self, transitions: Iterable[Transition]) -> Iterator[AlertRule]:
         """Rules that are no more, whose incidents end now: who was told that they fire is told of that, too."""
@@ -175,7 +190,7 @@ class Evaluator:
         return incident.open and now - self._saved.get(incident.id, -math.inf) >= SAVED
 
     def _adopt(self, incident: Incident) -> None:
-        """Go on from *incident*; of what is over, cooldown needs a day and flapping the newest of each key."""
+        """Go on from *incident*; of what is over, flapping needs the newest of each key."""
         held = self._held.setdefault(incident.rule_id, {})
         known = held.get(incident.labels)
         if incident.open or (incident.history and (known is None or known.since <= incident.since)):
@@ -196,7 +211,9 @@ class Evaluator:
         raise RuleError(f"no open incident {incident_id!r}")
 
 
-def _data(held: dict[Labels, Incident]) -> dict[Labels, Incident]:
+def _data(held: Mapping[Labels, Incident]) -> Mapping[Labels, Incident]:
+    if BROKEN not in held:
+        return held
     return {labels: incident for labels, incident in held.items() if labels != BROKEN}
 
 

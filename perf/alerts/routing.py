@@ -13,12 +13,12 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from perf.alerts import templates
+from perf.alerts.inhibition import Inhibitors
 from perf.alerts.silences import covering
 from perf.alertsettings import AlertSettings
-from perf.model import AlertRule, Incident, IncidentState, Notification, RuleKind, Severity, Silence, Transition
+from perf.model import AlertRule, Incident, IncidentState, Notification, Severity, Silence, Transition
 
 FIRING, RESOLVED, DIGEST, TEST = "firing", "resolved", "digest", "test"
-_DATABASE = ("database", "db", "postgres", "postgresql", "redis", "store")
 _MINE = frozenset({IncidentState.NO_DATA, IncidentState.ERROR})
 
 
@@ -30,6 +30,7 @@ class _Moment(msgspec.Struct, frozen=True):
     silences: Sequence[Silence]
     settings: AlertSettings
     now: float
+    inhibitors: Inhibitors
 
 
 def notifications(
@@ -42,7 +43,7 @@ def notifications(
 ) -> list[Notification]:
     """What to queue at *now*. *incidents*: those open, those that *transitions* ended, and for the cooldown the last day's."""
     known = {rule.id: rule for rule in rules}
-    here = _Moment(incidents, known, silences, settings, now)
+    here = _Moment(incidents, known, silences, settings, now, Inhibitors(incidents, known))
     groups: dict[str, list[Incident]] = defaultdict(list)
     latest: dict[str, float] = {}
     for one in incidents:
@@ -72,20 +73,6 @@ def noted(incidents: Iterable[Incident], queued: Iterable[Notification], now: fl
     ]
 
 
-def inhibitor(incident: Incident, incidents: Iterable[Incident], rules: Mapping[str, AlertRule]) -> Incident | None:
-    """What makes *incident* not worth telling: the database being down (of its latency), or the same trouble as critical."""
-    rule = rules[incident.rule_id]
-    for other in incidents:
-        above = rules.get(other.rule_id)
-        if above is None or other.id == incident.id or other.state is not IncidentState.FIRING:
-            continue
-        same = other.labels == incident.labels and above.name == rule.name
-        worse = same and other.severity is Severity.CRITICAL and incident.severity is not Severity.CRITICAL
-        if worse or _down(above) and rule.kind is not RuleKind.HEALTH_CHECK and _of_database(rule):
-            return other
-    return None
-
-
 def group_of(rule: AlertRule, incident: Incident, settings: AlertSettings) -> str:
     """Incidents of one group share messages: those of a rule and severity, kept apart by the labels of *group_by*."""
     labels = dict(incident.labels)
@@ -109,7 +96,7 @@ def _wanted(one: Incident, rule: AlertRule, latest: float | None, here: _Moment)
 def _muted(one: Incident, rule: AlertRule, here: _Moment) -> bool:
     if covering(here.silences, rule, one.labels, here.now) is not None:
         return True
-    return inhibitor(one, here.incidents, here.rules) is not None
+    return here.inhibitors.of(one, rule) is not None
 
 
 def _firing(one: Incident, rule: AlertRule, group: Sequence[Incident], here: _Moment) -> list[Notification]:
@@ -217,19 +204,6 @@ def _row(  # noqa: PLR0913 - one row of a table
         runbook=rule.runbook,
         channel=channel,
         not_before=at,
-    )
-
-
-def _down(rule: AlertRule) -> bool:
-    return rule.kind is RuleKind.HEALTH_CHECK and rule.probe.lower().startswith(_DATABASE)
-
-
-def _of_database(rule: AlertRule) -> bool:
-    return (
-        (rule.metric or rule.condition)
-        .lower()
-        .replace("name == '", "")
-        .startswith(("db_", "database_", "query_", "postgres", "redis_"))
     )
 
 

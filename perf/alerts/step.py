@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -79,6 +80,7 @@ def raised(rule: AlertRule, incident: Incident) -> Incident:
     )
 
 
+@lru_cache(maxsize=8192)
 def flapping_share(history: int) -> float:
     """Weighted share of changes from one to the next of the last 21 evaluations; the newest change weighs 1.2, the oldest 0.8."""
     changed = (history ^ (history >> 1)) & (_MASK >> 1)

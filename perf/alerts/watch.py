@@ -9,8 +9,8 @@ import numpy as np
 
 from perf.alerts.kinds import KINDS, Track
 from perf.alerts.kinds.health_check import as_threshold
-from perf.alerts.kinds.threshold import Subject, coded, grouped
-from perf.alerts.kinds.track import CLEARED, newest
+from perf.alerts.kinds.threshold import Subject, beyond, coded, grouped
+from perf.alerts.kinds.track import newest
 from perf.alerts.newest import Board, Flags, Newest
 from perf.alerts.step import Seen
 from perf.model import EVERY, AlertRule, Incident, Labels, NoData, RuleKind, Window
@@ -53,27 +53,24 @@ class Watch:
     def _quick(self, subject: Subject, latest: Newest, held: Mapping[Labels, Incident]) -> Iterator[Seen]:
         """From the newest values alone: no question to the store."""
         self._mean(subject, latest)
-        chosen = np.flatnonzero(self._meant & latest.fresh)
-        if not len(chosen):
-            return
         limit = subject.condition.limit
         if self.rule.by or limit is None:
-            yield from self._slow(subject, latest, chosen)
+            yield from self._slow(subject, latest, np.flatnonzero(self._meant & latest.fresh))
             return
-        codes = coded(latest.values[chosen], limit, self.rule.clear)
-        self._note_all(latest, chosen)
-        telling = codes != CLEARED
-        if held:
-            places = [latest.places[labels] for labels in held if labels in latest.places]
-            telling |= np.isin(chosen, places)
-        for index in np.flatnonzero(telling).tolist():
-            place = int(chosen[index])
-            yield Track(
-                latest.labels[place],
-                latest.ts[place : place + 1],
-                codes[index : index + 1],
-                latest.values[place : place + 1],
-            ).seen(0)
+        self._note_all(latest)
+        telling = beyond(latest.values, limit)
+        for labels in held:
+            if (place := latest.places.get(labels)) is not None:
+                telling[place] = True
+        telling &= latest.fresh
+        telling &= self._meant
+        chosen = telling.nonzero()[0]
+        if not len(chosen):
+            return
+        ts, values = latest.ts[chosen], latest.values[chosen]
+        codes = coded(values, limit, self.rule.clear)
+        for index, place in enumerate(chosen.tolist()):
+            yield Track(latest.labels[place], ts, codes, values).seen(index)
 
     def _slow(
         self, subject: Subject, latest: Newest, chosen: np.ndarray[tuple[int], np.dtype[np.intp]]
@@ -98,8 +95,9 @@ class Watch:
         if self.rule.no_data is NoData.ALERT:
             self._last[labels] = ts
 
-    def _note_all(self, latest: Newest, chosen: np.ndarray[tuple[int], np.dtype[np.intp]]) -> None:
+    def _note_all(self, latest: Newest) -> None:
         if self.rule.no_data is NoData.ALERT:
+            chosen = np.flatnonzero(self._meant & latest.fresh)
             self._last.update(zip([latest.labels[i] for i in chosen], latest.ts[chosen].tolist(), strict=True))
 
     def _silent(

@@ -15,6 +15,7 @@ from perf.model import Aggregate, AlertRule, Array, Labels, Metric, RangeQuery, 
 from perf.ports import Store
 
 Codes = npt.NDArray[np.int8]
+Flags = npt.NDArray[np.bool_]
 
 _COMPARE: Mapping[str, np.ufunc] = {
     ">": np.greater,
@@ -66,11 +67,15 @@ class Subject:
 def coded(values: Array, limit: Limit, clear: float | None) -> Codes:
     """Codes of *values* (n,); what isn't a number breaches nothing."""
     compare = _COMPARE[limit.operator]
-    with np.errstate(invalid="ignore"):
-        breach = compare(values, limit.number)
-        if clear is None:
-            return np.where(breach, np.int8(BREACH), np.int8(CLEARED))
-        return np.where(breach, np.int8(BREACH), np.where(compare(values, clear), np.int8(BETWEEN), np.int8(CLEARED)))
+    breach = compare(values, limit.number)
+    if clear is None:
+        return np.where(breach, np.int8(BREACH), np.int8(CLEARED))
+    return np.where(breach, np.int8(BREACH), np.where(compare(values, clear), np.int8(BETWEEN), np.int8(CLEARED)))
+
+
+def beyond(values: Array, limit: Limit) -> Flags:
+    """Which of *values* (n,) breach *limit*, without a clear limit; what isn't a number breaches nothing."""
+    return np.asarray(_COMPARE[limit.operator](values, limit.number))
 
 
 def tracks(rule: AlertRule, store: Store, window: Window) -> list[Track]:

@@ -21,6 +21,7 @@ from perf.model import (
     Queued,
     RuleKind,
     Sample,
+    Severity,
     Silence,
     Step,
 )
@@ -162,6 +163,20 @@ def test_until_resolved_ends_with_the_last_incident_it_was_for() -> None:
     assert queued(bench) == []
     bench.tick(50.0, 90.0)
     assert queued(bench) == [("firing", "slack")]
+
+
+def test_the_same_trouble_is_told_again_only_after_the_cooldown() -> None:
+    bench = Bench(msgspec.structs.replace(RULE, for_seconds=0.0, cooldown=50.0, severity=Severity.CRITICAL))
+    told = []
+    for value in (90.0, 10.0, 90.0, 10.0, 10.0, 90.0, 10.0):
+        begun = bench.clock.now()
+        bench.tick(value)
+        told.append(
+            [one.notification.kind for one in bench.store.alerts.due(begun) if one.notification.created == begun]
+        )
+    # The second one comes 20 s after the first, the third after 50 s; the end of what nobody was told is not told.
+    assert told[:2] == [["firing"], []]
+    assert told[2:] == [[], [], [], ["firing"], []]
 
 
 def test_people_acknowledge_and_resolve() -> None:

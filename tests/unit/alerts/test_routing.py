@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
-from perf.alerts.routing import first, inhibitor, noted, notifications
+from perf.alerts.inhibition import Inhibitors
+from perf.alerts.routing import first, noted, notifications
 from perf.alerts.templates import TemplateError, check, filled
 from perf.alertsettings import AlertSettings
 from perf.model import (
@@ -25,6 +26,7 @@ from perf.model.alert import incident_key
 T0 = 1_800_000_000.0
 RULE = AlertRule(id="r", name="cpu high", severity=Severity.MEDIUM, channels=("email",), message="CPU {value:.1f} %")
 SETTINGS = AlertSettings()
+TOLD = AlertSettings(channels=("log",))
 
 
 def fired(n: int = 1, at: float = T0, **changes: object) -> Incident:
@@ -146,11 +148,34 @@ def test_database_down_inhibits_its_latency_and_critical_its_lesser() -> None:
     slow = AlertRule(id="r", name="slow queries", metric="db_query_seconds")
     rules = {rule.id: rule for rule in (down, slow)}
     below, above = fired(), msgspec.structs.replace(fired(2), rule_id="d")
-    assert inhibitor(below, [below, above], rules) == above
-    assert inhibitor(above, [below, above], rules) is None
+    assert Inhibitors([below, above], rules).of(below, slow) == above
+    assert Inhibitors([below, above], rules).of(above, down) is None
     assert [one.rule_id for one in route([below, above], T0, rules=[down, slow])] == ["d"]
     over = msgspec.structs.replace(above, state=IncidentState.RESOLVED)
-    assert inhibitor(below, [below, over], rules) is None
+    assert Inhibitors([below, over], rules).of(below, slow) is None
+
+
+def test_any_failing_check_of_a_database_inhibits_its_latency_and_no_other() -> None:
+    every = AlertRule(id="d", name="checks", kind=RuleKind.HEALTH_CHECK)
+    slow = AlertRule(id="r", name="slow", condition="name == 'db_query_seconds' and value > 1")
+    for probe, quiet in (("database", True), ("disk", False)):
+        above = msgspec.structs.replace(fired(2), rule_id="d", labels=(("probe", probe),))
+        found = Inhibitors([fired(), above], {"d": every, "r": slow}).of(fired(), slow)
+        assert (found == above) is quiet
+
+
+def test_a_critical_incident_speaks_for_a_lesser_one_of_its_metric_and_labels() -> None:
+    low = AlertRule(id="r", name="busy", condition="name == 'cpu_percent' and value > 80")
+    worst = AlertRule(
+        id="w", name="very busy", metric="cpu_percent", condition="value > 95", severity=Severity.CRITICAL
+    )
+    rules = {rule.id: rule for rule in (low, worst)}
+    above = fired(id="w1", rule_id="w", severity=Severity.CRITICAL)
+    assert Inhibitors([fired(), above], rules).of(fired(), low) == above
+    assert Inhibitors([fired(), above], rules).of(above, worst) is None
+    elsewhere = msgspec.structs.replace(above, labels=(("host", "9"),))
+    assert Inhibitors([fired(), elsewhere], rules).of(fired(), low) is None
+    assert [one.rule_id for one in route([fired(), above], T0, rules=[low, worst], settings=TOLD)] == ["w"]
 
 
 def test_templates_reach_into_nothing() -> None:
