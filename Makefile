@@ -6,7 +6,7 @@ SHELL := /bin/sh
 
 VENV := .venv
 PY := $(VENV)/bin/python
-CODE := perf dashboard pages tools app.py
+CODE := perf dashboard pages tools examples app.py
 # Extra words for the program that a target starts:  make test ARGS="-k window -x"
 ARGS ?=
 

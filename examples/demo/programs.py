@@ -12,13 +12,13 @@ from examples.demo import caches
 from examples.demo.course import Course
 from examples.demo.story import BACK_OFFICE, DAY, HOUR, JOBS, MINUTE, SHOP, Story, within
 from examples.demo.work import Calls, Factor, Work
-from perf.instrument import http, jobs, queries, served
+from perf.instrument import http, jobs, served
 from perf.instrument.asyncio import LAG
 from perf.instrument.gc import PAUSE
 from perf.instrument.logging import MESSAGES
-from perf.instrument.streamlit import LOAD, RERUN, SESSIONS, WIDGETS
+from perf.instrument.streamlit import RERUN, SESSIONS, WIDGETS
 from perf.model import Array
-from perf.record.timers import FUNCTION
+from perf.record.timers import FUNCTION, OPERATION, PAGE
 
 GRID = ((np.inf, 10 * MINUTE), (7.5 * DAY, 5 * MINUTE), (2 * DAY, MINUTE), (3 * HOUR, 10.0))
 PROVIDER = "payments.example"
@@ -79,7 +79,7 @@ def query(operation: str, table: str, **numbers: Any) -> Work:  # as above
     """A statement on a SQLite connection."""
     name = f"{operation} {table}".rstrip()
     labels = {"db_collection": table, "db_operation": operation, "db_query_summary": name, "db_system": "sqlite"}
-    return Work(name=name, kind="database", metric=queries.DURATION, labels=labels, **numbers)
+    return Work(name=name, kind="database", metric=OPERATION, labels=labels, **numbers)
 
 
 def payment(status: int, **numbers: Any) -> Work:  # as above
@@ -177,7 +177,7 @@ def _office(story: Story, calls: Calls) -> Iterator[Course]:
         runs = calls.come(page(name, pace=pace, median=median, often=visitors, calls=(inside,)))
         opened = {"page": name}
         calls.come(
-            Work(name="", kind="", metric=LOAD, labels=opened, pace=pace / 8, median=2.0 * median, often=visitors)
+            Work(name="", kind="", metric=PAGE, labels=opened, pace=pace / 8, median=2.0 * median, often=visitors)
         )
         yield calls.counter(WIDGETS, {"page": name, "widget": "selectbox"}, np.round(0.7 * runs))
     yield from calls.courses()

@@ -123,7 +123,8 @@ class Calls:
     def spent(self, name: str) -> Array:
         """Seconds that the calls of *name* took in each step (n,)."""
         found = [sums[1] for (_, callee, _), sums in self._sums.items() if callee == name]
-        return np.sum(found, axis=0).astype(np.float64)
+        total: Array = np.sum(found, axis=0).astype(np.float64)
+        return total
 
     def labels(self, labels: dict[str, str]) -> Labels:
         """*labels* and those of the resource, as a store keeps what came over the wire: an empty one is none."""
