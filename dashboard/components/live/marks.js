@@ -25,7 +25,7 @@ export function marks(spec, range, scale, inner, look) {
   const limits = spec.thresholds.filter(({ value }) => value >= scale[0] && value <= scale[1]);
   const close = (CROWD / inner.height) * (scale[1] - scale[0]);
   const crowded = ({ value }) => limits.some((other) => other.value > value && other.value - value < close);
-  const words = inner.width < ROOMY ? [] : limits.map((limit) => limitText(limit, spec.unit, crowded(limit)));
+  const words = inner.width < ROOMY ? [] : limits.map((limit) => limitText(limit, spec.unit, crowded(limit), look));
   return {
     shapes: [
       ...bands.map((band) => bandShape(band, range, look)),
@@ -58,8 +58,8 @@ function limitShape({ value, status }) {
   return line({ x0: 0, x1: 1, xref: "paper", y0: value, y1: value }, STATUS[status].color, "6px,4px");
 }
 
-/** The words of a threshold: above its line, below it when another line is close above. */
-function limitText({ value, label, status }, unit, below) {
+/** The words of a threshold: above its line, below it when another line is close above; what lies behind them is dimmed. */
+function limitText({ value, label, status }, unit, below, look) {
   return {
     text: escaped(`${STATUS[status].shape} ${label || STATUS[status].word} ${show(value, unit)}`),
     x: 0,
@@ -69,6 +69,8 @@ function limitText({ value, label, status }, unit, below) {
     y: value,
     yanchor: below ? "top" : "bottom",
     showarrow: false,
+    bgcolor: translucent(look.background, 0.75),
+    borderpad: 0,
     font: { color: STATUS[status].color, size: SIZE },
   };
 }
