@@ -88,7 +88,9 @@ class LevelUsage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoreUsage(msgspec.Struct, frozen=True, kw_only=True):
-    """What the store holds: sizes in bytes, series, rows per level, and what is wrong with it, in sentences."""
+    """What the store holds: sizes in bytes, series, rows per level, what is wrong with it, in sentences, and how many questions
+    it is answering now.
+    """
 
     location: str
     file_bytes: int
@@ -97,6 +99,7 @@ class StoreUsage(msgspec.Struct, frozen=True, kw_only=True):
     series: int
     levels: tuple[LevelUsage, ...]
     problems: tuple[str, ...] = ()
+    cursors: int = 0
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):

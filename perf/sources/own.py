@@ -11,6 +11,9 @@ FILE = Metric("perf_store_file_bytes", Kind.GAUGE, "By", "Size of the store's fi
 WAL = Metric("perf_store_wal_bytes", Kind.GAUGE, "By", "Size of the store's write-ahead log.")
 FREE = Metric("perf_store_free_bytes", Kind.GAUGE, "By", "Free space on the store's volume.")
 SERIES = Metric("perf_store_series", Kind.GAUGE, "1", "Series in the store.")
+CURSORS = Metric(
+    "perf_store_cursors", Kind.GAUGE, "1", "Questions that the store is answering; one that stays open holds the log."
+)
 ROWS = Metric("perf_store_rows", Kind.GAUGE, "1", "Rows in one level of the store.")
 STORED = Metric("perf_samples_stored_total", Kind.COUNTER, "1", "Samples committed since the start.")
 DROPPED = Metric("perf_samples_dropped_total", Kind.COUNTER, "1", "Samples dropped since the start, by reason.")
@@ -50,6 +53,7 @@ class OwnSource:
         yield Sample(ts, FILE, (), float(usage.file_bytes))
         yield Sample(ts, WAL, (), float(usage.wal_bytes))
         yield Sample(ts, SERIES, (), float(usage.series))
+        yield Sample(ts, CURSORS, (), float(usage.cursors))
         if usage.free_bytes is not None:
             yield Sample(ts, FREE, (), float(usage.free_bytes))
         for level in usage.levels:

@@ -88,6 +88,10 @@ class Database:
                 self._readers.discard(cursor)
                 self._changed.notify_all()
 
+    def open_cursors(self) -> int:
+        """Questions that are being answered now."""
+        return len(self._readers)
+
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Cursor]:
         """The writer inside a transaction, committed at the end, rolled back on any error.

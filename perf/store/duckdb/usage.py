@@ -27,6 +27,7 @@ def usage(database: Database, settings: StoreSettings, series: int, problems: li
             _level("1h", [found["roll_1h"], found["roll_1h_hist"]], keep.hour),
         ),
         problems=tuple(problems),
+        cursors=database.open_cursors(),
     )
 
 
