@@ -46,13 +46,10 @@ def percentile(said: str, which: str) -> float:
     return float(found[1]) * _UNITS[found[2]]
 
 
-def failed(said: str) -> int:
-    """Answers that weren't one, or not below 400."""
-    return sum(
-        int(number)
-        for line in re.findall(r"(?:Socket errors|Non-2xx).*", said)
-        for number in re.findall(r"\d+", line[8:])
-    )
+def counted(said: str, what: str) -> int:
+    """The numbers of wrk's line about *what*, added up; 0 without one."""
+    found = re.search(rf"^\s*{what}.*?: (.*)$", said, re.MULTILINE)
+    return sum(int(number) for number in re.findall(r"\d+", found[1])) if found else 0
 
 
 def row(name: str, values: Sequence[float]) -> str:
@@ -66,8 +63,9 @@ def report(running: Site, growth: Growth, met: Visit, said: str) -> tuple[str, l
     p50, p99, rate = percentile(said, "50"), percentile(said, "99"), re.search(r"Requests/sec:\s+([\d.]+)", said)
     wrong = [f"{number} x {error}" for error, number in met.errors.items()]
     wrong += [f"/health: p99 {p99:.0f} ms"] if p99 > TARGET_MS else []
-    wrong += [f"/health: {failed(said)} errors"] if failed(said) else []
-    text = f"/health: p50 {p50:.0f} ms, p99 {p99:.0f} ms (target {TARGET_MS:.0f}), {float(rate[1]) if rate else 0:,.0f} requests/s\n"
+    wrong += [f"/health: {errors} connections failed"] if (errors := counted(said, "Socket errors")) else []
+    text = f"/health: p50 {p50:.0f} ms, p99 {p99:.0f} ms (target {TARGET_MS:.0f}), {float(rate[1]) if rate else 0:,.0f} requests/s, "
+    text += f"{counted(said, 'Non-2xx'):,} of them 503: the checks say that this machine is overloaded\n"
     text += f"{'ms':<24}{'number':>8}{'p50':>10}{'p99':>10}{'highest':>10}\n"
     text += row("pages", met.pages) + row("requests of live pages", met.polls)
     for name in ("memory", "threads", "handles", "log"):
