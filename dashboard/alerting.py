@@ -24,7 +24,7 @@ from perf.model import (
     Silence,
     Window,
 )
-from perf.views.alerts import Alerts, Firing
+from perf.views.alerts import Alerts, ChannelState, Firing
 from perf.views.rules import RuleState
 
 PAGE_ROWS = 25
@@ -83,6 +83,12 @@ def deliveries(window: Window, page: int) -> DeliveryPage:
     return alerts().deliveries(window, PAGE_ROWS, (page - 1) * PAGE_ROWS)
 
 
+@st.cache_data(ttl=5.0, max_entries=100, show_spinner=False)
+def delivery(window: Window) -> list[ChannelState]:
+    """Every channel: what became of its notifications, and what waits."""
+    return alerts().delivery(window)
+
+
 @st.cache_data(ttl=10.0, max_entries=50, show_spinner=False)
 def firings(window: Window) -> list[Firing]:
     """When which rule fired."""
@@ -139,7 +145,7 @@ def command(title: str, act: Callable[[], object], done: str) -> None:
     """Do *act*, say that it is *done*, and draw the page anew; a failure says why, and the page stays."""
     with ui.framed(title):
         act()
-        for cached in (states, history, deliveries, firings):
+        for cached in (states, history, deliveries, delivery, firings):
             cached.clear()
         st.toast(done, icon=":material/check:")
         st.rerun()

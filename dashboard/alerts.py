@@ -1,4 +1,4 @@
-"""What the Alerts page shows: the answer, what fires, what fired, silences and deliveries. Rules are in `ruleeditor`."""
+"""What the Alerts page shows: the answer, what fires, and what fired. `silences`, `deliveries` and `ruleeditor` show the rest."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from functools import partial
 import streamlit as st
 
 from dashboard import alerting, data, nav, tables, theme, ui
+from dashboard.silences import SPANS
 from dashboard.state import State, lasted
 from dashboard.units import NOTHING, show
-from perf.model import AlertRule, Incident, IncidentFilter, IncidentState, Match, Severity, Silence, Status
+from perf.model import AlertRule, Incident, IncidentFilter, IncidentState, Severity, Status
 
 PARTS = ("Firing", "History", "Rules", "Silences", "Deliveries")
 SHOWN = 10
 """Incidents on a page of those that fire."""
-_SPANS: dict[str, float | None] = {"1 h": 3600.0, "4 h": 14_400.0, "1 d": 86_400.0, "until it resolves": None}
 _LEVEL = {Severity.CRITICAL: "critical", Severity.HIGH: "critical", Severity.MEDIUM: "warning", Severity.LOW: "unknown"}
 _ANY = "any"
 
@@ -110,9 +110,9 @@ def _actions(one: Incident) -> None:
         help="No more reminders, until it gets worse",
     ):
         alerting.command("Acknowledging", lambda: desk.acknowledge(one.id, by=by), "Acknowledged")
-    span = st.selectbox("Silence for", list(_SPANS), key=f"span_{one.id}", width=150, label_visibility="collapsed")
+    span = st.selectbox("Silence for", list(SPANS), key=f"span_{one.id}", width=150, label_visibility="collapsed")
     if st.button("Silence", key=f"silence_{one.id}", icon=":material/notifications_off:", disabled=quiet):
-        seconds = _SPANS[str(span)]
+        seconds = SPANS[str(span)]
         alerting.command("Silencing", lambda: desk.silence_incident(one.id, seconds=seconds, author=by), "Silenced")
     if st.button("Resolve", key=f"resolve_{one.id}", icon=":material/check:", help="It begins anew if it still holds"):
         alerting.command("Resolving", lambda: desk.resolve(one.id, by=by), "Resolved")
@@ -150,7 +150,7 @@ def history(state: State) -> None:
         ui.empty("Nothing fired in this range, or nothing of what is asked for.")
         return
     tables.plain([_past(one, names, state) for one in found.incidents], alt="Incidents, the newest first")
-    _pages(found.total, "incidents", "alert_page")
+    paged(found.total, "incidents", "alert_page")
 
 
 def _past(one: Incident, names: dict[str, str], state: State) -> dict[str, object]:
@@ -169,111 +169,12 @@ def _past(one: Incident, names: dict[str, str], state: State) -> dict[str, objec
     }
 
 
-def silences(state: State) -> None:
-    """Who is not told of what, and until when."""
-    found = alerting.silences()
-    if found:
-        tables.plain([_quiet(one, state) for one in found], alt="Silences")
-        with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-            labels = {f"{_matched(one)} · {one.author} · {one.id}": one.id for one in found}
-            chosen = st.selectbox("Silence", list(labels), key="silence", width=420)
-            if st.button("End it", key="end_silence", icon=":material/notifications_active:"):
-                silence_id = labels[str(chosen)]
-                alerting.command("Ending", lambda: alerting.alerts().end_silence(silence_id), "Ended")
-    else:
-        ui.empty("No silence is in force or to come. Firing alerts have a button for one; below is the long way.")
-    _new_silence()
-
-
-def _new_silence() -> None:
-    names = alerting.rule_names()
-    with st.form("new_silence", border=False):
-        with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-            rule = _chosen("Rule", [_ANY, *names.values()], "quiet_rule", 260, bound=False)
-            label = st.text_input("Label", key="quiet_label", placeholder="host=db1; ~ for a pattern: host~db.*")
-            span = _chosen("For", list(_SPANS), "quiet_span", 160, bound=False)
-            by = st.text_input("Your name", key="quiet_author", value=alerting.author())
-            comment = st.text_input("Why", key="quiet_comment")
-        pressed = st.form_submit_button("Silence", icon=":material/notifications_off:")
-    if pressed:
-        seconds, now = _SPANS[span], data.now()
-        matchers = [] if rule == _ANY else [Match("rule", rule)]
-        matchers += _label(label)
-        end = None if seconds is None else now + seconds
-        wanted = Silence(id="", matchers=tuple(matchers), start=now, end=end, author=by, comment=comment)
-        alerting.command("The silence", lambda: alerting.alerts().silence(wanted), "Silenced")
-
-
-def _label(text: str) -> list[Match]:
-    for sign in ("=", "~"):
-        name, found, value = text.partition(sign)
-        if found and name.strip():
-            return [Match(name.strip(), value.strip(), pattern=sign == "~")]
-    return [Match(text.strip(), "", negated=True)] if text.strip() else []
-
-
-def _quiet(one: Silence, state: State) -> dict[str, object]:
-    return {
-        "What": _matched(one),
-        "From": data.clock_time(one.start, state.zone),
-        "Until": "it resolves" if one.end is None else data.clock_time(one.end, state.zone),
-        "Repeats": f"{one.recurrence} {one.zone}" if one.recurrence else NOTHING,
-        "By": one.author,
-        "Why": one.comment or NOTHING,
-    }
-
-
-def _matched(one: Silence) -> str:
-    signs = {(False, False): "=", (True, False): "!=", (False, True): "=~", (True, True): "!~"}
-    return ", ".join(f"{each.label}{signs[each.negated, each.pattern]}{each.text}" for each in one.matchers)
-
-
-def deliveries(state: State) -> None:
-    """What was sent where, how often it was tried, and a test."""
-    _test()
-    page = int(st.session_state.get("delivery_page") or 1)
-    found = alerting.deliveries(alerting.span(state), page)
-    if not found.total:
-        ui.empty("Every attempt to tell somebody stands here, with its outcome and how long it took.")
-        return
-    rows = [
-        {
-            "When": data.clock_time(one.ts, state.zone, seconds=True),
-            "Channel": one.channel,
-            "Outcome": one.outcome,
-            "Attempt": one.attempt,
-            "Took": show(one.seconds, "s"),
-            "Says": one.detail or NOTHING,
-            "Notification": one.notification_id,
-        }
-        for one in found.deliveries
-    ]
-    tables.plain(rows, alt="Attempts, the newest first")
-    _pages(found.total, "attempts", "delivery_page")
-
-
-def _test() -> None:
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        channel = st.selectbox("Channel", alerting.channels(), key="test_channel", width=200)
-        pressed = st.button("Send test", key="send_test", icon=":material/send:", disabled=channel is None)
-    if pressed and channel is not None:
-        with ui.framed("The test"):
-            attempts = alerting.alerts().test(channel)
-            if not attempts:
-                st.warning(f"{channel} was not tried yet; the attempt will stand below.", icon=":material/schedule:")
-            for one in attempts:
-                mark = ":material/check:" if one.outcome == "delivered" else ":material/error:"
-                st.markdown(
-                    f"{mark} {one.channel}: {one.outcome} in {show(one.seconds, 's')} {tables.escaped(one.detail)}"
-                )
-            alerting.deliveries.clear()
-
-
-def _pages(total: int, what: str, key: str) -> None:
+def paged(total: int, what: str, key: str) -> None:
+    """How many there are, and the choice of a page."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.caption(f"{total:,} {what}, {alerting.PAGE_ROWS} a page")
         st.pagination(max(1, -(-total // alerting.PAGE_ROWS)), key=key, bind="query-params")
 
 
-def _chosen(label: str, options: list[str], key: str, width: int, *, bound: bool = True) -> str:
-    return str(st.selectbox(label, options, key=key, width=width, bind="query-params" if bound else None))
+def _chosen(label: str, options: list[str], key: str, width: int) -> str:
+    return str(st.selectbox(label, options, key=key, width=width, bind="query-params"))

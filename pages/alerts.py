@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboard import alerts, ruleeditor, rulelist, ui
+from dashboard import alerts, deliveries, ruleeditor, rulelist, silences, ui
 
 state = ui.state()
 
@@ -23,7 +23,9 @@ elif chosen == "Rules":
         rulelist.file()
 elif chosen == "Silences":
     with ui.card("Silences", "in force and to come"):
-        alerts.silences(state)
+        silences.silences(state)
+    with ui.card("Another silence", "from now on, planned, or coming again; clocks are those of the zone"):
+        silences.form(state)
 else:
     with ui.card("Deliveries", "every attempt of the range, the newest first"):
-        alerts.deliveries(state)
+        deliveries.deliveries(state)

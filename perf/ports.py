@@ -32,7 +32,9 @@ from perf.model import (
     Silence,
     Step,
     StoreUsage,
+    Tally,
     TierUsage,
+    Waiting,
     Window,
 )
 
@@ -170,6 +172,12 @@ class AlertStore(Protocol):
 
     def deliveries(self, window: Window, limit: int = 50, offset: int = 0) -> DeliveryPage:
         """Attempts in *window*, the newest first."""
+
+    def tallies(self, window: Window) -> list[Tally]:
+        """How many attempts in *window* had which outcome, by channel and outcome."""
+
+    def waiting(self, now: float) -> list[Waiting]:
+        """What waits in the outbox at *now*, by channel."""
 
 
 class MetricStore(Store, Upkeep, Overrides, Annotations, Protocol):

@@ -58,6 +58,8 @@ class Evaluator:
         self._recent: dict[str, Incident] = {}
         self._saved: dict[str, float] = {}
         self._ticked = -math.inf
+        self.seconds: float | None = None
+        """How long the newest evaluation took."""
         for incident in store.alerts.incidents(open_only=False):
             self._adopt(incident)
 
@@ -68,8 +70,10 @@ class Evaluator:
         now = self._clock.now()
         tick = math.floor((now - LAG) / EVERY) * EVERY
         if tick > self._ticked or self._ticked > now:  # the clock may have been set back
+            began = self._clock.monotonic()
             with self._lock:
                 self._evaluate(tick, now)
+            self.seconds = self._clock.monotonic() - began
 
     def incidents(self) -> list[Incident]:
         """Those that are open, by time."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from perf.model import Queued
+from perf.model import ChannelStats, Queued
 
 FAILURES = 3
 """Failures in a row after which a channel rests."""
@@ -15,16 +15,7 @@ LONGEST_PAUSE = 300.0
 SPAN = 600.0
 """Seconds over which the rate of a channel is meant."""
 
-
-class LineStats(msgspec.Struct, frozen=True, kw_only=True):
-    """Counts since the start, in notifications; *waiting* is why nothing is sent at present."""
-
-    channel: str
-    delivered: int
-    failed: int
-    dead: int
-    waiting: str
-    pending: bool
+_replace = msgspec.structs.replace
 
 
 class Line:
@@ -35,15 +26,13 @@ class Line:
         self.name = name
         self.thread: threading.Thread | None = None
         self.recovered = False
-        self.pending = False
         self._rate = float(rate)
         self._tokens = max(0.0, self._rate - used)
         self._filled = now
         self._rests_until = 0.0
         self._since: float | None = None
         self._failures = 0
-        self._counts = {"delivered": 0, "failed": 0, "dead": 0}
-        self._reason = ""
+        self._stats = ChannelStats(channel=name)
 
     @property
     def busy(self) -> bool:
@@ -58,30 +47,29 @@ class Line:
         """Whether it may be given something."""
         return not self.busy and not self.waits(now)
 
-    def delivered(self, count: int) -> None:
-        """*count* notifications were taken; what failed before is tried at once."""
-        self._counts["delivered"] += count
+    def count(self, outcome: str, count: int, detail: str) -> None:
+        """*count* notifications had *outcome* (as `perf.model.Delivery` has it)."""
+        died = detail if outcome == "dead" else self._stats.died
+        self._stats = _replace(self._stats, died=died, **{outcome: getattr(self._stats, outcome) + count})
+
+    def delivered(self) -> None:
+        """Something was taken; what failed before is tried at once."""
         self.recovered = self.recovered or self._since is not None
-        self._failures, self._since, self._rests_until, self._reason = 0, None, 0.0, ""
+        self._failures, self._since, self._rests_until = 0, None, 0.0
+        self._stats = _replace(self._stats, failing="")
 
     def failed(self, reason: str, now: float, retry_after: float | None) -> None:
         """Nothing was taken: rest for *retry_after* seconds if the receiver said so, else after some failures in a row for a
         quarter of the time since the first.
         """
-        self._counts["failed"] += 1
         self._failures += 1
-        self._reason = reason
+        self._stats = _replace(self._stats, failing=reason)
         self._since = now if self._since is None else self._since
         self.recovered = False
         if retry_after is not None:
             self._rests_until = now + min(retry_after, 3600.0)
         elif self._failures >= FAILURES:
             self._rests_until = now + max(5.0, min(LONGEST_PAUSE, (now - self._since) / 4))
-
-    def dead(self, count: int, reason: str) -> None:
-        """*count* notifications were given up."""
-        self._counts["dead"] += count
-        self._reason = reason
 
     def portions(self, rows: Sequence[Queued], now: float) -> Iterable[list[Queued]]:
         """*rows* as messages: those of a group that are due at the same instant together, and when there are more messages
@@ -98,9 +86,9 @@ class Line:
                 return
             yield waiting.pop(0)
 
-    def stats(self) -> LineStats:
+    def stats(self) -> ChannelStats:
         """What became of things so far."""
-        return LineStats(channel=self.name, waiting=self._reason, pending=self.pending, **self._counts)
+        return self._stats
 
     def _left(self, now: float) -> float:
         self._tokens = min(self._rate, self._tokens + (now - self._filled) * self._rate / SPAN)

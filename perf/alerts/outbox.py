@@ -11,13 +11,13 @@ from typing import Protocol
 
 from perf import plugins
 from perf.alerts.channels.port import Channel, ChannelError, Message
-from perf.alerts.line import Line, LineStats
+from perf.alerts.line import Line
 from perf.alerts.redaction import Redactor
 from perf.alerts.routing import RESOLVED, TEST, first
 from perf.alerts.silences import hushed
 from perf.alertsettings import AlertSettings, secrets
 from perf.errors import PerfError
-from perf.model import Delivery, Incident, IncidentState, Notification, Queued, Severity, Window
+from perf.model import ChannelStats, Delivery, Incident, IncidentState, Notification, Queued, Severity, Window
 from perf.ports import AlertStore, Clock
 
 INTERVAL = 1.0
@@ -99,16 +99,13 @@ class Sender:
     def turn(self) -> None:
         """Start to send what is due. Does not wait for it: `settled` does."""
         now = self._clock.now()
-        for line in self._lines.values():
-            line.pending = False
         due = self._due(now)
         by_channel = _by_channel(due)
-        for line in self._lines.values():
+        for line in list(self._lines.values()):
             line.recovered = line.recovered and (line.busy or line.name in by_channel)
         over = self._incidents(due)
         for name, rows in by_channel.items():
             line = self._line(name)
-            line.pending = True
             if line.free(self._clock.monotonic()):
                 work = threading.Thread(
                     target=self._work, args=(line, rows, over), name=f"perf-alert-{name}", daemon=True
@@ -129,9 +126,9 @@ class Sender:
                 line.thread.join(max(0.0, deadline - self._clock.monotonic()))
         return not any(line.busy for line in self._lines.values())
 
-    def stats(self) -> list[LineStats]:
-        """Of every channel that had something to send: what became of it, and why it waits."""
-        return [line.stats() for line in self._lines.values()]
+    def stats(self) -> list[ChannelStats]:
+        """Of every channel that had something to send: what became of it, and why it takes nothing."""
+        return [line.stats() for line in list(self._lines.values())]
 
     def _due(self, now: float) -> list[Queued]:
         """What may be sent now. What waits for channels that can't send does not hide the rest, however much it is."""
@@ -147,7 +144,6 @@ class Sender:
     def _ready(self, one: Queued, now: float) -> bool:
         line = self._lines.get(one.notification.channel)
         if line is not None and not line.free(self._clock.monotonic()):
-            line.pending = True
             return False
         return one.next_at <= now or (line is not None and line.recovered and one.attempts > 0)
 
@@ -195,7 +191,6 @@ class Sender:
         channel = self._channels.get(line.name, f"no channel {line.name!r}; known: {', '.join(sorted(self._channels))}")
         if isinstance(channel, str):
             self._note(rows, "dead", channel, None, 0.0)
-            line.dead(len(rows), channel)
             return True
         started = self._clock.monotonic()
         try:
@@ -208,7 +203,7 @@ class Sender:
             self._failed(line, rows, ChannelError(text), self._clock.monotonic() - started)
             return not line.waits(self._clock.monotonic())
         self._note(rows, "delivered", "", None, self._clock.monotonic() - started)
-        line.delivered(len(rows))
+        line.delivered()
         return True
 
     def _failed(self, line: Line, rows: Sequence[Queued], error: ChannelError, seconds: float) -> None:
@@ -218,7 +213,6 @@ class Sender:
         dead = error.permanent or now + wait - oldest > LIFE
         self._note(rows, "dead" if dead else "retry", detail, None if dead else now + wait, seconds)
         if dead:
-            line.dead(len(rows), detail)
             _log.error("%s: given up: %s: %s", line.name, ", ".join(row.notification.id for row in rows), detail)
         if not error.permanent:
             line.failed(detail, self._clock.monotonic(), error.retry_after)
@@ -240,6 +234,7 @@ class Sender:
         ]
 
         self._writer.call(lambda: self._store.record(made, next_at)).result(RECORDED)
+        self._line(rows[0].notification.channel).count(outcome, len(rows), detail)
 
 
 def _since(row: Queued) -> float:

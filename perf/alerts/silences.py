@@ -10,7 +10,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from perf.errors import PerfError
 from perf.model import AlertRule, Incident, Labels, Notification, Silence
 
-_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+LOOK = 62
+"""Days looked ahead for windows to come."""
+_DAY = 86_400.0
 _RECURRENCE = re.compile(r"(?:(daily)|weekly(?:\s+([a-z, ]+))?|monthly\s+([0-9]{1,2}))")
 
 
@@ -82,6 +85,16 @@ def windows(silence: Silence, ts: float) -> list[tuple[float, float]]:
     return found
 
 
+def coming(silence: Silence, now: float, count: int) -> list[tuple[float, float]]:
+    """The next *count* windows of a recurring *silence* that aren't over at *now* (Unix seconds), by time; those of two months."""
+    found: set[tuple[float, float]] = set()
+    for day in range(LOOK):
+        found |= {span for span in windows(silence, max(now, silence.start) + day * _DAY) if span[1] > now}
+        if len(found) > count:  # Windows may overlap the day on which they were found.
+            break
+    return sorted(found)[:count]
+
+
 def finished(silence: Silence, rules: Sequence[AlertRule], incidents: Iterable[Incident]) -> bool:
     """Whether a silence "until resolved" has nothing left that is open."""
     by_id = {rule.id: rule for rule in rules}
@@ -138,6 +151,6 @@ def _days(recurrence: str) -> set[tuple[str, int]]:
             raise SilenceError(f"{recurrence!r}: a month has no day {match[3]}")
         return {("month", int(match[3]))}
     names = [name.strip()[:3] for name in (match[2] or "").split(",") if name.strip()]
-    if not set(names) <= set(_DAYS):
-        raise SilenceError(f"{recurrence!r}: days are {', '.join(_DAYS)}")
-    return {("week", _DAYS.index(name)) for name in names}
+    if not set(names) <= set(DAYS):
+        raise SilenceError(f"{recurrence!r}: days are {', '.join(DAYS)}")
+    return {("week", DAYS.index(name)) for name in names}

@@ -3,24 +3,29 @@
 from perf.model.alert import (
     EVERY,
     AlertRule,
-    Delivery,
-    DeliveryPage,
     Escalation,
     Incident,
     IncidentFilter,
     IncidentPage,
     IncidentState,
     NoData,
-    Notification,
-    Queued,
     RuleKind,
     Severity,
     Silence,
-    Step,
     Transition,
 )
 from perf.model.annotation import DEPLOY, NOTE, Annotation
 from perf.model.cached import CacheStats, FunctionCounts, Held, Said, TierCounts, TierUsage
+from perf.model.delivery import (
+    ChannelStats,
+    Delivery,
+    DeliveryPage,
+    Notification,
+    Queued,
+    Step,
+    Tally,
+    Waiting,
+)
 from perf.model.distribution import SCALE, Histogram, HistogramSample
 from perf.model.exemplar import Exemplar
 from perf.model.matching import Match
@@ -56,6 +61,7 @@ __all__ = [
     "Beat",
     "CacheStats",
     "Change",
+    "ChannelStats",
     "Delivery",
     "DeliveryPage",
     "Distributions",
@@ -96,10 +102,12 @@ __all__ = [
     "Status",
     "Step",
     "StoreUsage",
+    "Tally",
     "Threshold",
     "TierCounts",
     "TierUsage",
     "Transition",
+    "Waiting",
     "Window",
     "WriterStats",
 ]

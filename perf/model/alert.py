@@ -1,4 +1,4 @@
-"""Alerting in values: rules, incidents and how they change, silences, and what is to be sent. Frozen, free of I/O."""
+"""Alerting in values: rules, incidents and how they change, and silences. Frozen, free of I/O. What is sent is in `delivery`."""
 
 from __future__ import annotations
 
@@ -136,10 +136,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     summary: str = ""
     acknowledged_by: str = ""
     acknowledged_at: float | None = None
-    silenced: bool = False
-    inhibited: bool = False
     flapping: bool = False
-    changes: int = 0
     history: int = 0
     seen: float = 0.0
     breached: float = 0.0
@@ -150,6 +147,11 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     def open(self) -> bool:
         """Whether it isn't over."""
         return self.state is not IncidentState.RESOLVED
+
+    @property
+    def changes(self) -> int:
+        """How often it began or ended at the last 21 evaluations."""
+        return ((self.history ^ (self.history >> 1)) & ((1 << 20) - 1)).bit_count()
 
 
 class Transition(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,59 +182,6 @@ class Silence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     zone: str = "UTC"
 
 
-class Notification(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of the outbox: a message for one channel, under an *id* that stays the same however often it is sent.
-
-    *kind* is firing, resolved, digest or test; it is sent at *not_before* (Unix seconds; None: at once).
-    """
-
-    id: str
-    incident_id: str
-    group: str
-    kind: str
-    created: float
-    title: str
-    text: str
-    severity: Severity
-    labels: Labels
-    value: float | None
-    rule_id: str
-    runbook: str
-    channel: str
-    not_before: float | None = None
-
-
-class Queued(msgspec.Struct, frozen=True, kw_only=True):
-    """A notification that waits: after *attempts* failures it is tried again at *next_at*."""
-
-    notification: Notification
-    attempts: int
-    next_at: float
-
-
-class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """One attempt to deliver: *outcome* is delivered, retry, dead or cancelled; it took *seconds*."""
-
-    notification_id: str
-    channel: str
-    attempt: int
-    ts: float
-    outcome: str
-    detail: str = ""
-    seconds: float = 0.0
-
-
-class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """What is stored together, or not at all: *incidents* as they are now, how they came to be so, what to send, and the ids of
-    *silences* that are over.
-    """
-
-    incidents: tuple[Incident, ...] = ()
-    transitions: tuple[Transition, ...] = ()
-    notifications: tuple[Notification, ...] = ()
-    silences: tuple[str, ...] = ()
-
-
 class IncidentFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which incidents of the past: of a rule, a severity, a state; *search* is a part of a label value or the summary."""
 
@@ -246,13 +195,6 @@ class IncidentPage(msgspec.Struct, frozen=True, kw_only=True):
     """Incidents, the newest first, and how many there are in all."""
 
     incidents: list[Incident]
-    total: int
-
-
-class DeliveryPage(msgspec.Struct, frozen=True, kw_only=True):
-    """Attempts, the newest first, and how many there are in all."""
-
-    deliveries: list[Delivery]
     total: int
 
 

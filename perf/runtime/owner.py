@@ -14,6 +14,7 @@ from perf.alerts.defaults import in_force
 from perf.alerts.evaluator import Evaluator
 from perf.alerts.heartbeat import Heartbeat
 from perf.alerts.outbox import INTERVAL, Sender, opened
+from perf.alerts.own import AlertSource
 from perf.alertsettings import AlertSettings
 from perf.clock import SystemClock
 from perf.errors import StoreBusy, StoreClosed, StoreError
@@ -72,9 +73,12 @@ class Runtime:
         self._dead_man = Heartbeat(settings.alerts, self.clock)
         self._evaluation = Loop("alerts", ALERT_SECONDS, self._evaluate, self.clock)
         self._delivery = Loop("delivery", INTERVAL, self.sender.turn, self.clock)
-        self.alerts = Alerts(self.store, self.writer, self.clock, self.evaluator, self.channels)
-        own = Scheduled("own", OwnSource(self.clock, self.store.usage, self.writer.stats, self.beats), OWN_SECONDS)
-        self.sampler = Sampler([*scheduled_sources(settings, self.clock), own], self._submit, self.clock)
+        self.alerts = Alerts(self.store, self.writer, self.clock, self.evaluator, self.channels, self.sender.stats)
+        own = [
+            Scheduled("own", OwnSource(self.clock, self.store.usage, self.writer.stats, self.beats), OWN_SECONDS),
+            Scheduled("alerts", AlertSource(self.evaluator, self.sender, self.store.alerts), OWN_SECONDS),
+        ]
+        self.sampler = Sampler([*scheduled_sources(settings, self.clock), *own], self._submit, self.clock)
         self.health = HealthChecker(probes(self), self.clock, dead=self._dead, unready=self._unready)
         self.recorder = recorder or current()
         drain = Drain(self.recorder, settings.record, self.clock)
@@ -135,6 +139,10 @@ class Runtime:
     def thresholds(self) -> dict[str, Threshold]:
         """Metric -> threshold in force."""
         return thresholds.in_force(self.settings, self.store)
+
+    def missed_beats(self) -> int:
+        """How often in a row the dead-man's switch was not taken."""
+        return self._dead_man.failures
 
     def beats(self) -> Sequence[Beat]:
         """The newest sign of life of every loop."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from perf.health.probes.delivery import DeliveryProbe
 from perf.health.probes.disk import DiskProbe
 from perf.health.probes.heartbeat import HeartbeatProbe
 from perf.health.probes.loops import LoopsProbe
@@ -36,4 +37,5 @@ def probes(runtime: Runtime) -> dict[str, Probe]:
         "disk": DiskProbe(store.usage, latest, runtime.thresholds, clock, floor=settings.free_space_floor),
         "loops": LoopsProbe(runtime.beats, clock, problems=runtime.sampler.problems),
         "heartbeat": HeartbeatProbe(store.series, store.read, clock),
+        "delivery": DeliveryProbe(runtime.sender.stats, store.alerts.waiting, runtime.missed_beats, clock),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
@@ -18,6 +19,8 @@ from perf.model import (
     Queued,
     Silence,
     Step,
+    Tally,
+    Waiting,
     Window,
 )
 from perf.ports import Clock
@@ -143,6 +146,25 @@ class MemoryAlerts:
         found.sort(key=lambda one: (-one.ts, one.notification_id, -one.attempt))
         return DeliveryPage(deliveries=found[offset : offset + limit], total=len(found))
 
+    def tallies(self, window: Window) -> list[Tally]:
+        """How many attempts in *window* had which outcome, by channel and outcome."""
+        with self._lock:
+            counts = Counter(
+                (one.channel, one.outcome) for one in self._deliveries if window.start <= one.ts < window.end
+            )
+        return [Tally(channel=key[0], outcome=key[1], count=count) for key, count in sorted(counts.items())]
+
+    def waiting(self, now: float) -> list[Waiting]:
+        """What waits, by channel."""
+        with self._lock:
+            queue = list(self._queue.values())
+        found = []
+        for channel in sorted({one.notification.channel for one in queue}):
+            mine = [one for one in queue if one.notification.channel == channel]
+            due = [one.notification.begin for one in mine if one.attempts or one.next_at <= now]
+            found.append(Waiting(channel=channel, count=len(mine), since=due[0] if due else None))
+        return found
+
     def expire(self, before: float) -> None:
         """Forget incidents that were over before *before* (Unix seconds), and what became of notifications that are done."""
         with self._lock:
@@ -170,8 +192,7 @@ class MemoryAlerts:
 
 
 def _queued(notification: Notification) -> Queued:
-    begin = notification.created if notification.not_before is None else notification.not_before
-    return Queued(notification=notification, attempts=0, next_at=begin)
+    return Queued(notification=notification, attempts=0, next_at=notification.begin)
 
 
 def _touches(incident: Incident, window: Window) -> bool:

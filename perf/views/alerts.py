@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -14,6 +14,7 @@ from perf.alerts.outbox import trial
 from perf.alerts.silences import check, covering
 from perf.errors import RuleError
 from perf.model import (
+    ChannelStats,
     Delivery,
     DeliveryPage,
     Incident,
@@ -48,6 +49,21 @@ class Firing(msgspec.Struct, frozen=True, kw_only=True):
     name: str
 
 
+class ChannelState(msgspec.Struct, frozen=True, kw_only=True):
+    """A channel: what became of its notifications in a window, how many wait and since when (Unix seconds; None: none could be
+    sent yet), and why it takes nothing at present, if so.
+    """
+
+    name: str
+    delivered: int = 0
+    retry: int = 0
+    dead: int = 0
+    cancelled: int = 0
+    waiting: int = 0
+    since: float | None = None
+    failing: str = ""
+
+
 class Alerts:
     """What fires, who knows, and who is not to be told. Every change is durable when it returns.
 
@@ -61,9 +77,10 @@ class Alerts:
         clock: Clock,
         evaluator: Evaluator,
         channels: Mapping[str, Channel | str],
+        stats: Callable[[], Sequence[ChannelStats]],
     ) -> None:
-        """*channels* by name, or why one can't be used."""
-        self._evaluator, self._channels = evaluator, channels
+        """*channels* by name, or why one can't be used; *stats* of those that had something to send."""
+        self._evaluator, self._channels, self._stats = evaluator, channels, stats
         self.rules = RuleBook(store, writer, clock)
         self._alerts, self._writer, self._clock = store.alerts, writer, clock
 
@@ -112,6 +129,24 @@ class Alerts:
     def deliveries(self, window: Window, limit: int, offset: int) -> DeliveryPage:
         """Attempts to deliver in *window*, the newest first."""
         return self._alerts.deliveries(window, limit, offset)
+
+    def delivery(self, window: Window) -> list[ChannelState]:
+        """Every channel that can be used, waits or had something to send in *window*, by name."""
+        counts: dict[str, dict[str, int]] = {name: {} for name in self.channels()}
+        for one in self._alerts.tallies(window):
+            counts.setdefault(one.channel, {})[one.outcome] = one.count
+        waiting = {one.channel: one for one in self._alerts.waiting(self._clock.now())}
+        failing = {one.channel: one.failing for one in self._stats()}
+        return [
+            ChannelState(
+                name=name,
+                waiting=waiting[name].count if name in waiting else 0,
+                since=waiting[name].since if name in waiting else None,
+                failing=failing.get(name, ""),
+                **counts.get(name, {}),
+            )
+            for name in sorted(counts.keys() | waiting.keys())
+        ]
 
     def acknowledge(self, incident_id: str, *, by: str) -> Incident:
         """*by* looks after it: no more repeats and escalation, until it gets worse."""

@@ -22,6 +22,7 @@ from perf.model import (
     Silence,
     Step,
     Transition,
+    Waiting,
     Window,
 )
 from perf.plugins import STORES, resolve
@@ -238,6 +239,37 @@ def test_attempts_are_told_the_newest_first(store: MetricStore) -> None:
     assert (page.deliveries, page.total) == ([attempts[1], attempts[0]], 3)
     assert store.alerts.deliveries(Window(T0 + 3.0, T0 + 4.0)).deliveries == [attempts[2]]
     assert store.alerts.deliveries(EVER, 2, 9).total == 3
+
+
+def test_attempts_are_counted_by_channel_and_outcome(store: MetricStore) -> None:
+    for n, (channel, outcome) in enumerate(
+        [("log", "retry"), ("log", "retry"), ("log", "dead"), ("file", "delivered")]
+    ):
+        one = Delivery(notification_id="n", channel=channel, attempt=n, ts=T0 + n, outcome=outcome)
+        store.alerts.record([one])
+    found = [(one.channel, one.outcome, one.count) for one in store.alerts.tallies(Window(T0 + 1.0, T0 + 4.0))]
+    assert found == [("file", "delivered", 1), ("log", "dead", 1), ("log", "retry", 1)]
+    assert store.alerts.tallies(Window(T0 + 9.0, T0 + 10.0)) == []
+
+
+def test_what_waits_is_counted_by_channel_with_the_oldest_that_could_be_sent(store: MetricStore) -> None:
+    later = notification("later", not_before=T0 + 900.0)
+    rows = (
+        notification("n1"),
+        notification("n2", created=T0 + 5.0),
+        later,
+        notification("n3", channel="log", not_before=T0 + 60.0),
+    )
+    store.alerts.commit(Step(notifications=rows))
+    assert store.alerts.waiting(T0 + 10.0) == [
+        Waiting(channel="email", count=3, since=T0),
+        Waiting(channel="log", count=1, since=None),
+    ]
+    tried = Delivery(notification_id="n1", channel="email", attempt=1, ts=T0 + 10.0, outcome="retry")
+    store.alerts.record([tried], T0 + 600.0)
+    assert store.alerts.waiting(T0 + 10.0)[0].since == T0
+    store.alerts.record([msgspec.structs.replace(tried, attempt=2, outcome="delivered")])
+    assert store.alerts.waiting(T0 + 10.0)[0] == Waiting(channel="email", count=2, since=T0 + 5.0)
 
 
 def test_what_is_open_or_waits_outlives_retention(store: MetricStore, clock: ManualClock) -> None:

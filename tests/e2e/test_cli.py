@@ -86,12 +86,13 @@ def test_health_shows_every_probe(place: Place) -> None:
     lines = done.stdout.splitlines()
     assert done.returncode == 0
     assert lines[0].split() == ["probe", "status", "seconds", "message"]
-    assert [line.split()[:2] for line in lines[2:7]] == [
+    assert [line.split()[:2] for line in lines[2:8]] == [
         ["store", "healthy"],
         ["resources", "healthy"],
         ["disk", "healthy"],
         ["loops", "healthy"],
         ["heartbeat", "healthy"],
+        ["delivery", "healthy"],
     ]
     assert lines[-1] == "healthy: All probes are healthy."
 
@@ -102,7 +103,7 @@ def test_health_as_json_is_the_answer_of_the_endpoint(place: Place) -> None:
     assert (done.returncode, body["status"], sorted(body["checks"])) == (
         0,
         "healthy",
-        ["disk", "heartbeat", "loops", "resources", "store"],
+        ["delivery", "disk", "heartbeat", "loops", "resources", "store"],
     )
 
 

@@ -103,7 +103,7 @@ def test_no_page_lies_beside_the_entry_script() -> None:
 
 def test_overview_says_in_a_sentence_that_all_is_well(filled: Runtime) -> None:
     app = opened()
-    assert ">Healthy.</strong> CPU 29.9 %, memory 40 %, the fullest disk 70 %. All 5 checks pass.</p>" in answer(app)
+    assert ">Healthy.</strong> CPU 29.9 %, memory 40 %, the fullest disk 70 %. All 6 checks pass.</p>" in answer(app)
     assert titles(app) == ["CPU", "Memory", "Disk", "Network", "Load", "CPU by mode", "Disks", "Checks"]
     assert table(app, "Mount") == [["/data", 70.0, "–", "–"], ["/", 50.0, "–", "–"]]
 
@@ -161,7 +161,7 @@ def test_health_lists_every_check_level_and_loop(filled: Runtime) -> None:
     app = opened("health")
     assert "Healthy.</strong> All checks pass." in answer(app)
     assert [row[:2] for row in table(app, "State")] == [
-        ["● healthy", name] for name in ("store", "resources", "disk", "loops", "heartbeat")
+        ["● healthy", name] for name in ("store", "resources", "disk", "loops", "heartbeat", "delivery")
     ]
     assert [row[0] for row in table(app, "Level")] == ["raw", "1m", "1h"]
     assert [(row[0], row[3]) for row in table(app, "Loop")] == [
@@ -174,13 +174,13 @@ def test_health_can_be_checked_at_once(filled: Runtime) -> None:
     filled.writer.submit([Sample(NOW - 1, CPU, (), 5_000.0)]).result(10)
     assert "All checks pass." in answer(app)
     app.button(key="run_checks").click().run()
-    assert "Unhealthy.</strong> 1 of 5 checks need a look." in answer(app)
+    assert "Unhealthy.</strong> 1 of 6 checks need a look." in answer(app)
     assert table(app, "State")[1][0] == "■ unhealthy"
 
 
 def test_settings_list_sources_changes_and_every_setting(filled: Runtime) -> None:
     app = opened("settings")
-    assert [row[1] for row in table(app, "State")] == ["own", "sampler"]
+    assert [row[1] for row in table(app, "State")] == ["alerts", "own", "sampler"]
     assert any("Every change of a threshold will stand here" in text.value for text in app.markdown)
     options = {str(row[0]): row for row in table(app, "Setting")}
     assert options["store.free_space_floor"][1] == "0"

@@ -65,6 +65,15 @@ def owner(path: Path, alerts: AlertSettings) -> Runtime:
     return Runtime(Settings(store=StoreSettings(path=str(path)), sources=off, alerts=alerts))
 
 
+def own(runtime: Runtime) -> dict[str, float | None]:
+    """What is stored of perf's own metrics: name and label values -> newest value."""
+    return {
+        " ".join([info.metric.name, *(value for _, value in info.labels)]): info.last_value
+        for info in runtime.store.series()
+        if info.metric.name.startswith("perf_")
+    }
+
+
 def test_a_receiver_that_is_down_for_a_while_gets_everything(tmp_path: Path) -> None:
     port = free_port()
     hook = WebhookSettings(urls=(f"http://127.0.0.1:{port}",))
@@ -85,6 +94,11 @@ def test_a_receiver_that_is_down_for_a_while_gets_everything(tmp_path: Path) -> 
         assert "ConnectionRefusedError" in next(one.detail for one in found if one.outcome == "retry")
         assert len(ids) == 6
         assert all(ids.index(f"i{n}.0.webhook") < ids.index(f"i{n}.resolved.webhook") for n in range(3))
+        state = {one.name: one for one in runtime.alerts.delivery(window)}["webhook"]
+        tries = sum(one.outcome == "retry" for one in found)
+        assert (state.delivered, state.retry, state.dead, state.waiting, state.failing) == (6, tries, 0, 0, "")
+        eventually(lambda: own(runtime).get("perf_alert_deliveries_total webhook delivered") == 6.0, seconds=30.0)
+        assert own(runtime)["perf_alert_outbox_notifications webhook"] == 0.0
     finally:
         runtime.stop()
 

@@ -18,7 +18,9 @@ from perf.model import (
     Queued,
     Silence,
     Step,
+    Tally,
     Transition,
+    Waiting,
     Window,
 )
 from perf.ports import Clock
@@ -155,6 +157,22 @@ class DuckDBAlerts:
             return DeliveryPage(deliveries=[], total=self.deliveries(window, 1).total)
         return DeliveryPage(deliveries=[_delivery(row) for row in found], total=found[0][-1] if found else 0)
 
+    def tallies(self, window: Window) -> list[Tally]:
+        """How many attempts in *window* had which outcome, by channel and outcome."""
+        span: dict[str, object] = {"start": micros(window.start), "end": micros(window.end)}
+        return [Tally(channel=row[0], outcome=row[1], count=row[2]) for row in self._read("delivery_tallies", span)]
+
+    def waiting(self, now: float) -> list[Waiting]:
+        """What waits, by channel."""
+        return [
+            Waiting(
+                channel=channel,
+                count=count,
+                since=None if body is None else msgspec.json.decode(body, type=Notification).begin,
+            )
+            for channel, count, body in self._read("outbox_waiting", {"now": micros(now)})
+        ]
+
     def _read(self, question: str, parameters: dict[str, object]) -> list[Row]:
         with self._reading().reading() as cursor:
             return _run(cursor, question, parameters)
@@ -210,12 +228,11 @@ def _transition(transition: Transition) -> dict[str, object]:
 
 
 def _notification(notification: Notification) -> dict[str, object]:
-    begin = notification.created if notification.not_before is None else notification.not_before
     return {
         "id": notification.id,
         "incident_id": notification.incident_id,
         "channel": notification.channel,
-        "next_at": micros(begin),
+        "next_at": micros(notification.begin),
         "body": msgspec.json.encode(notification).decode(),
     }
 

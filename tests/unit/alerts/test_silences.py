@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from perf.alerts.silences import SilenceError, check, covering, finished, holds, windows
+from perf.alerts.silences import SilenceError, check, coming, covering, finished, holds, windows
 from perf.model import AlertRule, Incident, IncidentState, Match, Severity, Silence
 from perf.model.alert import incident_key
 
@@ -113,3 +113,16 @@ def test_until_resolved_is_finished_when_nothing_is_open() -> None:
     )  # fmt: skip
     assert not finished(one, [RULE], [incident])
     assert finished(one, [RULE], [])
+
+
+def test_the_next_windows_are_told_by_time_and_the_one_that_holds_first() -> None:
+    night = silence("2026-11-02T22:00", "2026-11-03T06:00", "weekly mon,thu")
+    spans = [
+        (local("2026-11-23T22:00"), local("2026-11-24T06:00")),
+        (local("2026-11-26T22:00"), local("2026-11-27T06:00")),
+    ]
+    assert coming(night, local("2026-11-24T05:59"), 2) == spans
+    assert coming(night, local("2026-11-24T06:00"), 1) == spans[1:]
+    assert coming(night, local("2026-10-01T00:00"), 1) == [(night.start, night.end)]
+    monthly = silence("2026-11-02T22:00", "2026-11-03T06:00", "monthly 31")
+    assert coming(monthly, local("2026-11-24T00:00"), 1) == [(local("2026-12-31T22:00"), local("2027-01-01T06:00"))]
