@@ -203,8 +203,12 @@ class Tier(Protocol):
     def read(self, key: str) -> Held | None:
         """What is held under *key*; None also when a generation of its key or of its tags moved since it was written."""
 
-    def write(self, key: str, held: Held, tags: Sequence[str], fence: bytes | None) -> bool:
-        """Hold it; False when it was refused, because a generation moved since *fence* or the tier has no room for it."""
+    def write(self, key: str, held: Held, tags: Sequence[str], fence: bytes | None, *, replaces: bool = False) -> bool:
+        """Hold it; False when it was refused, because a generation moved since *fence* or the tier has no room for it.
+
+        *replaces* moves the generation of *key*, in one step with the look at it: what others read or began to load before comes too
+        late from then on.
+        """
 
     def fence(self, names: Sequence[str]) -> bytes:
         """The present generations of *names* (``k:<key>``, ``t:<tag>``), opaque; for a later `write` of that key and those tags."""

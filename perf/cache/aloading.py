@@ -51,17 +51,17 @@ class AsyncLoader:
             loader.local.fences.move_keys([request.key])
         stale = loader.local.lookup(request.key)
         while True:
-            if (answer := await self._fly(request, factory, stale, read=False)) is not None:
+            if (answer := await self._fly(request, factory, stale, renews=True)) is not None:
                 return answer.value
 
     async def _fly(
-        self, request: Request, factory: Factory, stale: Entry | None, *, read: bool = True
+        self, request: Request, factory: Factory, stale: Entry | None, *, renews: bool = False
     ) -> Answer | None:
         flight, leads = self._loader.join(request)
         if leads:
-            flight.stale = stale
-            if not (read and self._loader.arrived(request, flight)):
-                self._start(request, flight, factory, read=read)
+            flight.stale, flight.replaces = stale, renews
+            if renews or not self._loader.arrived(request, flight):
+                self._start(request, flight, factory, read=not renews)
         with waiting_for(flight):
             return await self._wait(request, flight, leads=leads)
 

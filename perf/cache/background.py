@@ -20,6 +20,9 @@ class Job(Protocol):
     def run(self) -> None:
         """Do it."""
 
+    def follows(self, earlier: Job) -> None:
+        """It took the place of *earlier*, which is dropped."""
+
     def drop(self) -> None:
         """It won't be done: a later one took its place."""
 
@@ -53,11 +56,12 @@ class Background:
             earlier = self._jobs.get(name)
             if self._closed or (yields and self.find(name) is not None) or not self._fits(job, earlier):
                 return False
-            if earlier is not None:
-                self._bytes -= earlier.size
-                earlier.drop()
             self._jobs[name] = job
             self._bytes += job.size
+            if earlier is not None:
+                self._bytes -= earlier.size
+                job.follows(earlier)
+                earlier.drop()
             if not self._running:
                 self._running = True
                 try:

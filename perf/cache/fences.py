@@ -15,12 +15,14 @@ TAGS = 65_536
 class Fence:
     """One value under way to *key*."""
 
-    __slots__ = ("key", "mark", "moved")
+    __slots__ = ("key", "mark", "moved", "superseded")
 
     def __init__(self, key: str, mark: int) -> None:
         self.key = key
         self.mark = mark
         self.moved = False
+        self.superseded = False
+        """Whether it was moved by a later value, which is in memory and on its way to the outer tiers."""
 
 
 class Fences:
@@ -47,7 +49,7 @@ class Fences:
         """Another fence that notices all that *fence*, still open, did and will."""
         with self.lock:
             other = self.open(fence.key)
-            other.mark, other.moved = fence.mark, fence.moved
+            other.mark, other.moved, other.superseded = fence.mark, fence.moved, fence.superseded
         return other
 
     def close(self, fence: Fence) -> None:
@@ -86,6 +88,12 @@ class Fences:
         for key in keys:
             for fence in self._open.get(key, ()):
                 fence.moved = True
+
+    def supersede(self, *own: Fence) -> None:
+        """Invalidate all other values under way to the key of *own*."""
+        for fence in self._open.get(own[0].key, ()):
+            if fence not in own:
+                fence.moved = fence.superseded = True
 
     def move_tags(self, tags: Iterable[str]) -> None:
         """Invalidate all that has one of *tags*, in memory or under way."""

@@ -40,7 +40,7 @@ GIVEN_UP = Outcome(None)
 class Flight:
     """One execution, with those who wait for it."""
 
-    __slots__ = ("fence", "future", "key", "lease", "loop", "reading", "stale", "tags", "until", "waits")
+    __slots__ = ("fence", "future", "key", "lease", "loop", "reading", "replaces", "stale", "tags", "until", "waits")
 
     def __init__(self, key: str, tags: tuple[str, ...], fence: Fence) -> None:
         self.key = key
@@ -58,6 +58,8 @@ class Flight:
         """When it is given up, by `perf_counter`."""
         self.reading = False
         """Whether it asks the outer tiers now."""
+        self.replaces = False
+        """Whether what is held, in any tier, must not survive it."""
         self.waits: list[Flight] = []
         """Flights that its factory waits for."""
 

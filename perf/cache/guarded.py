@@ -83,11 +83,12 @@ class Guarded:
             return None
         return self._called(lambda: self._tier.read(key), None) if self._caught_up() else None
 
-    def write(self, key: str, held: Held, tags: Sequence[str], fence: bytes | None) -> bool:
+    def write(self, key: str, held: Held, tags: Sequence[str], fence: bytes | None, *, replaces: bool = False) -> bool:
         """Hold it; False when it was refused or the tier can't be asked."""
         if fence == NO_FENCE:
             return False
-        stored = self._called(lambda: self._tier.write(key, held, tags, fence), None) if self._may() else None
+        write = partial(self._tier.write, key, held, tags, fence, replaces=replaces)
+        stored = self._called(write, None) if self._may() else None
         if stored is None and fence is None:
             self._owe((f"k:{key}",))
         return bool(stored)

@@ -237,34 +237,33 @@ class Loading:
     ) -> None:
         """Answer those who wait with *value*, then store it: what it pushes out of memory may itself wait for this flight."""
         self.counts.loaded(request.function, seconds, failed=False)
-        entry = entry_for(
-            value,
-            request.options,
-            self.local.clock.monotonic(),
-            mark=flight.fence.mark,
-            load_seconds=seconds,
-            loaded=True,
-        )
+        now, mark = self.local.clock.monotonic(), flight.fence.mark
+        entry = entry_for(value, request.options, now, mark=mark, load_seconds=seconds, loaded=True)
         entry = self.local.kept(entry, copy=request.options.copy)
         flight.land(Outcome(entry, LOADED_NOW))
         self.events.emit(LOADED, request.key, seconds=seconds)
-        if not self.local.store(request.key, entry, flight.fence):
+        if flight.replaces:
+            stored = self.outer.replace(self._write(request, flight, entry, fences))
+        elif (stored := self.local.store(request.key, entry, flight.fence)) and self.outer.tiers and entry.size >= 0:
+            self.outer.write(self._write(request, flight, entry, fences))
+        if not stored:
             self.events.emit(FENCED, request.key)
-        elif self.outer.tiers and entry.size >= 0:
-            write = Write(
-                outer=self.outer,
-                local=self.local,
-                key=request.key,
-                entry=entry,
-                options=request.options,
-                fence=self.local.fences.again(flight.fence),
-                fences=fences,
-                lease=flight.lease,
-            )
-            flight.lease = None
-            self.outer.write(write)
-            return
         self.release(flight)
+
+    def _write(self, request: Request, flight: Flight, entry: Entry, fences: list[bytes | None]) -> Write:
+        """*entry* on its way to the outer tiers; it has the lease of *flight* from now on."""
+        lease, flight.lease = flight.lease, None
+        return Write(
+            outer=self.outer,
+            local=self.local,
+            key=request.key,
+            entry=entry,
+            options=request.options,
+            fence=self.local.fences.again(flight.fence),
+            fences=fences,
+            replaces=flight.replaces,
+            lease=lease,
+        )
 
     def failed(self, request: Request, flight: Flight, error: Exception, seconds: float) -> None:
         """Cover *error* with a stale value if that is wanted and there is one; else hand it to those who wait."""

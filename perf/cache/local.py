@@ -71,19 +71,27 @@ class Local:
         """*entry* of an outer tier, or one that waits to be written there, which is kept already."""
         return entry if entry.size else self.kept(entry, copy=copy, own=True)
 
-    def store(self, key: str, entry: Entry, fence: Fence) -> bool:
-        """Keep *entry* unless it was invalidated since *fence* was opened; False when it was."""
-        if self.changed():
-            self.listen()
+    def store(self, key: str, entry: Entry, fence: Fence, *, instead: Fence | None = None) -> bool:
+        """Keep *entry* unless it was invalidated since *fence* was opened; False when it was.
+
+        *instead*: another fence of the same value, which takes the place of all others that are under way.
+        """
+        self.hear()
+        dropped: Entry | None = None  # It dies after the lock is released.
         with self.fences.lock:
             if not self.fences.holds(fence, entry.tags):
                 self._counts.add("fenced")
                 return False
-            if entry.size >= 0 and self.ghost.sampled(key):
+            if instead is not None:
+                self.fences.supersede(fence, instead)
+            if entry.size < 0:
+                dropped = self.memory.remove(key)
+            elif self.ghost.sampled(key):
                 entry = entry.followed()
                 self.ghost.kept(key, entry, self.clock.monotonic())
             if entry.size < 0 or not self.memory.put(key, entry):
                 self._counts.add("uncacheable")
+        del dropped
         return True
 
     def followed(self, key: str, entry: Entry, now: float) -> None:
@@ -123,8 +131,13 @@ class Local:
     def _alive(self, entry: Entry, now: float) -> bool:
         return now < entry.fresh_until and self.fences.valid(entry)
 
+    def hear(self) -> None:
+        """Take in what other caches announced, if they did."""
+        if self.changed():
+            self.listen()
+
     def listen(self) -> None:
-        """Take in what other caches announced."""
+        """Take it in."""
         if self._backplane is None:
             return
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from perf.cache.background import Background
@@ -59,11 +60,11 @@ class Outer:
     def read(self, key: str, options: EntryOptions, local: Local, fence: Fence) -> tuple[Entry, str] | None:
         """The first fresh value under *key* and the tier that had it; else a stale one; None when no tier has any.
 
-        A value that still waits to be written counts before all of them: what they have is older.
+        A value that still waits to be written counts before all of them: what they have is older, also when it holds no more.
         """
         job = self.background.find(key)
-        if isinstance(job, Write) and job.holds():
-            return (job.entry, WAITING) if job.entry.stale_until > local.clock.monotonic() else None
+        if isinstance(job, Write) and not job.written and ((holds := job.holds()) or job.replaces):
+            return (job.entry, WAITING) if holds and job.entry.stale_until > local.clock.monotonic() else None
         if any(owes(key) for owes in self._owing):
             return None  # The tier itself says nothing now, but others may take what it has, and copy it to the faster ones.
         stale: tuple[Entry, str] | None = None
@@ -92,6 +93,8 @@ class Outer:
         """Queue *write*; False when it was dropped."""
         if not self.tiers:
             write.drop()
+            if write.replaces:
+                self.announce([f"k:{write.key}"])
             return True
         if self.background.submit(write.key, write):
             return True
@@ -101,6 +104,21 @@ class Outer:
         if write.replaces:
             self.invalidate([f"k:{write.key}"])
         return False
+
+    def replace(self, write: Write) -> bool:
+        """Queue *write*, then keep it in memory; False when it was overtaken. In this order, so that who finds it in neither began to
+        look before: what they find elsewhere is not kept.
+        """
+        local = write.local
+        fence = local.fences.again(write.fence)
+        try:
+            if write.fence.superseded:
+                write.drop()
+            else:
+                self.write(write)
+            return local.store(write.key, write.entry, fence, instead=write.fence)
+        finally:
+            local.fences.close(fence)
 
     def promote(self, key: str, held: Held, fences: Sequence[bytes | None]) -> None:
         """Copy *held* to the first tiers, as many as there are *fences*."""
@@ -169,19 +187,20 @@ class Outer:
             self.invalidate([f"k:{write.key}"])
 
     def _write_all(self, write: Write, held: Held, local: Local) -> bool:
-        """Whether every tier has it or must not have it."""
+        """Whether every tier has it, or need not: one that replaces others has to."""
         tags = self._tags(write.key, write.entry.tags)
         stored = True
-        for tier, fence in zip(self.tiers, write.fences, strict=True):
+        fenced = list(zip(self.tiers, write.fences, strict=True))
+        # As in `invalidate`, the slowest first when it replaces; else the fastest, where others wait for it.
+        for tier, fence in reversed(fenced) if write.replaces else fenced:
             if not local.fences.holds(write.fence, write.entry.tags):
                 self.counts.add("fenced")
-                return True
-            if write.replaces and fence is not None:
-                fence = self._overtaken(tier, write.key, tags, fence)
+                return not write.replaces
             if fence is None:
                 stored = False
                 continue
-            done = self._ask(tier, lambda tier=tier, fence=fence: tier.write(write.key, held, tags, fence))  # type: ignore[misc]  # as above
+            put = partial(tier.write, write.key, held, tags, fence, replaces=write.replaces)
+            done = self._ask(tier, put)
             if done:
                 self.counts.tier(tier.name, "sets")
                 self.counts.tier(tier.name, "set_bytes", len(held.data))
@@ -189,20 +208,6 @@ class Outer:
                 self.counts.refused(tier.name, "refused" if done is False else "error")
                 stored = False
         return stored
-
-    def _overtaken(self, tier: Tier, key: str, tags: tuple[str, ...], fence: bytes) -> bytes | None:
-        """The fence for a value that replaces others: what other processes read or began to load before comes too late from now on.
-        None when the key was invalidated since *fence*.
-        """
-        names = [f"k:{key}", *(f"t:{tag}" for tag in tags)]
-
-        def moved() -> bytes | None:
-            if tier.fence(names) != fence:
-                return None
-            tier.invalidate(names[:1])
-            return tier.fence(names)
-
-        return self._ask(tier, moved)
 
     def _tags(self, key: str, tags: tuple[str, ...]) -> tuple[str, ...]:
         group = self.names.group(key)

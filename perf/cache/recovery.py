@@ -16,6 +16,8 @@ class Recovery:
         self._lock = threading.Lock()
         self._names: dict[str, None] = {}
         self._out: tuple[str, ...] = ()
+        self._count = 0
+        """Of both: who asks without the lock must not look at one after the other, as names go from each to the other."""
         self.overflows = 0
 
     def add(self, names: Iterable[str]) -> None:
@@ -27,18 +29,21 @@ class Recovery:
             if EVERYTHING in self._names or len(self._names) > self._bound:
                 self.overflows += EVERYTHING not in self._names
                 self._names = {EVERYTHING: None}
+            self._count = len(self._names) + len(self._out)
 
     def take(self) -> tuple[str, ...]:
         """All that wait, for the one who delivers them and then says `done`, or adds them again and says so."""
         with self._lock:
             self._out = tuple(self._names)
             self._names = {}
+            self._count = len(self._out)
             return self._out
 
     def done(self) -> None:
         """What was taken is delivered, or was added again."""
         with self._lock:
             self._out = ()
+            self._count = len(self._names)
 
     def covers(self, key: str) -> bool:
         """Whether one of them may mean *key*: nobody knows its tags."""
@@ -53,6 +58,7 @@ class Recovery:
         self._lock = threading.Lock()
         self._names = dict.fromkeys((*self._out, *self._names))
         self._out = ()
+        self._count = len(self._names)
 
     def __len__(self) -> int:
-        return len(self._names) + len(self._out)
+        return self._count

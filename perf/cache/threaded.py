@@ -122,17 +122,11 @@ class Threaded:
         """Hold *value* under *key*: in memory when this returns, in the outer tiers soon after."""
         request = self.request(key, options)
         self.counts.add("sets")
-        if self.local.changed():  # Of what was said before, this is not a victim.
-            self.local.listen()
-        with self.local.fences.lock:
-            self.local.fences.move_keys([request.key])
-            fence = self.local.fences.open(request.key)
+        self.local.hear()  # Of what was said before, this is not a victim.
+        fence = self.local.fences.open(request.key)
         fences = self.outer.fences(request.key, request.options.tags)
         entry = entry_for(value, request.options, self.local.clock.monotonic(), mark=fence.mark)
         entry = self.local.kept(entry, copy=request.options.copy)
-        if not self.local.store(request.key, entry, fence):
-            self.local.fences.close(fence)
-            return
         write = Write(
             outer=self.outer,
             local=self.local,
@@ -143,9 +137,7 @@ class Threaded:
             fences=fences,
             replaces=True,
         )
-        self.outer.write(write)
-        if not self.outer.tiers:
-            self.local.announce([f"k:{request.key}"])
+        self.outer.replace(write)
 
     def set_many(self, values: Mapping[str, object], **options: Any) -> None:  # Any: see EntryOptions
         """`set` for each of *values*."""
@@ -233,9 +225,7 @@ class Threaded:
         """The cache's defaults with *changes*, and the full names of the tags. Raises: CacheError."""
         options = changed(self.defaults, **changes)
         if options.codec == "pickle" and not self._allow_pickle:
-            raise CacheError(
-                "codec='pickle' needs a cache made with allow_pickle=True: what is read could run any code"
-            )
+            raise CacheError("codec='pickle' needs a cache with allow_pickle=True: what is read could run any code")
         return msgspec.structs.replace(options, tags=self.names.tags(options.tags))
 
     def request(self, key: str, changes: Mapping[str, Any], function: FunctionTally | None = None) -> Request:
@@ -277,15 +267,19 @@ class Threaded:
         return True
 
     def _invalidate(self, names: Sequence[str]) -> int:
-        # Memory first, so that writes under way notice; again afterwards, because readers may have fetched the old truth meanwhile.
         self.counts.add("invalidations")
+        count = self._forget(names)
+        for name in names:
+            self.events.emit(INVALIDATED, name)
+        return count
+
+    def _forget(self, names: Sequence[str]) -> int:
+        # Memory first, so that writes under way notice; again afterwards, because readers may have fetched the old truth meanwhile.
         count = self.local.forget(names)
         if self.outer.tiers:
             self.outer.invalidate(names)
             self.local.forget(names)
         self.local.announce(names)
-        for name in names:
-            self.events.emit(INVALIDATED, name)
         return count
 
 

@@ -36,7 +36,7 @@ class Loader(Loading):
         while True:
             flight, leads = self.join(request)
             if leads:
-                flight.stale = stale
+                flight.stale, flight.replaces = stale, True
                 self._run(request, flight, factory, read=False)
             answer = self.finish(request, flight.future.result(), led=leads)
             if answer is not None:

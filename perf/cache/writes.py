@@ -12,6 +12,7 @@ from perf.cache.options import EntryOptions
 from perf.model import Held
 
 if TYPE_CHECKING:
+    from perf.cache.background import Job
     from perf.cache.local import Local
     from perf.cache.outer import Outer
 
@@ -27,7 +28,9 @@ class Write(msgspec.Struct, kw_only=True):
     fence: Fence
     fences: list[bytes | None]
     replaces: bool = False
-    """Whether a caller set it: then older values must not survive it anywhere."""
+    """Whether a caller set it, or what it follows: then older values must not survive it anywhere, even if it doesn't itself."""
+    written: bool = False
+    """Whether the outer tiers have it, or nothing that it was to replace."""
     lease: bytes | None = None
 
     @property
@@ -43,10 +46,16 @@ class Write(msgspec.Struct, kw_only=True):
         """Write it, and tell the other caches when it replaces something."""
         try:
             self.outer.perform(self, self.local)
+            self.written = True
         finally:
             self.drop()
         if self.replaces:
             self.local.announce([f"k:{self.key}"])
+
+    def follows(self, earlier: Job) -> None:
+        """What *earlier* was to replace is still there."""
+        if isinstance(earlier, Write) and earlier.replaces:
+            self.replaces = True
 
     def drop(self) -> None:
         """It is written, or won't be."""
@@ -81,6 +90,9 @@ class Promotion(msgspec.Struct, kw_only=True):
                 self.outer.promote(self.key, held, self.fences)
         finally:
             self.drop()
+
+    def follows(self, earlier: Job) -> None:
+        """It never takes the place of another."""
 
     def drop(self) -> None:
         """It is copied, or won't be."""

@@ -150,6 +150,47 @@ def test_a_fence_holds_when_only_others_moved(make: Make) -> None:
     assert tier.write("key", Held(b"new", 60.0, 60.0), ["tag"], fence)
 
 
+def test_what_replaces_others_makes_their_fences_void(make: Make) -> None:
+    one, other = make(), make()
+    before = one.fence(["k:key", "t:tag"])
+    assert one.write("key", Held(b"loaded", 60.0, 60.0), ["tag"], before)
+    assert other.write("key", Held(b"set", 60.0, 60.0), ["tag"], before, replaces=True)
+    assert not one.write("key", Held(b"late", 60.0, 60.0), ["tag"], before)
+    assert data(one, "key") == data(other, "key") == b"set"
+    assert one.write("key", Held(b"next", 60.0, 60.0), ["tag"], one.fence(["k:key", "t:tag"]))
+    assert data(other, "key") == b"next"
+
+
+@pytest.mark.parametrize("name", ["k:key", "t:tag"])
+def test_what_replaces_others_is_refused_when_it_was_invalidated(make: Make, name: str) -> None:
+    one, other = make(), make()
+    put(one, "key", b"old")
+    fence = one.fence(["k:key", "t:tag"])
+    other.invalidate([name])
+    assert not one.write("key", Held(b"new", 60.0, 60.0), ["tag"], fence, replaces=True)
+    assert data(one, "key") == (None if name == "k:key" else b"old")
+
+
+def test_a_replacement_and_an_invalidation_at_the_same_time_leave_nothing(make: Make) -> None:
+    """Whichever comes first: the one refuses the other, or removes it."""
+    one, other = make(), make()
+    for turn in range(100):
+        put(one, "key", b"old %d" % turn)
+        fence = one.fence(["k:key"])
+        gate = threading.Barrier(2)
+
+        def invalidate(gate: threading.Barrier = gate) -> None:
+            gate.wait(20)
+            other.invalidate(["k:key"])
+
+        thread = threading.Thread(target=invalidate)
+        thread.start()
+        gate.wait(20)
+        stored = one.write("key", Held(b"new", 60.0, 60.0), [], fence, replaces=True)
+        thread.join()
+        assert data(other, "key") is None, f"turn {turn}, stored {stored}"
+
+
 def test_clear_takes_everything_and_refuses_older_fences(make: Make) -> None:
     one, other = make(), make()
     for number in range(20):

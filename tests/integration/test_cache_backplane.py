@@ -247,8 +247,9 @@ def test_names_arrive_as_they_were_said(tmp_path: Path) -> None:
     chatterer = _chatterer(path, "a")
     try:
         last, heard, gaps = -1, 0, 0
-        end = time.perf_counter() + 1.5
-        while time.perf_counter() < end:
+        began = time.perf_counter()
+        # On a busy machine the writer may come around between any two looks for seconds.
+        while (passed := time.perf_counter() - began) < 1.5 or (heard <= 100 and passed < 60.0):
             said = listener.heard()
             if said is None:
                 gaps += 1

@@ -17,6 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -64,14 +65,16 @@ class Truth:
     def __init__(self) -> None:
         self.now = dict.fromkeys((f"key:{number}" for number in range(KEYS)), 0)
         self.acknowledged = dict(self.now)
+        self.ways = dict.fromkeys(self.now, "")
         self._locks = {key: threading.Lock() for key in self.now}
 
-    def change(self, key: str, forget: Callable[[], object]) -> None:
-        """The truth moves on, then the cache is told; from here on the old number is a lie."""
+    def change(self, key: str, way: str, forget: Callable[[], object]) -> None:
+        """The truth moves on, then the cache is told in that *way*; from here on the old number is a lie."""
         with self._locks[key]:
             self.now[key] += 1
             number = self.now[key]
             forget()
+            self.ways[key] = way
             self.acknowledged[key] = number
 
 
@@ -153,13 +156,14 @@ class Soak:
         """Changes of the truth, acknowledged in every way there is."""
         while not self._stop.wait(chance.random() * 0.01):
             key = chance.choice(list(self.truth.now))
-            ways: list[Callable[[], object]] = [
-                lambda key=key: self.cache.delete(key),  # type: ignore[misc]
-                lambda key=key: self.cache.invalidate(tags=[f"tag:{key}"]),  # type: ignore[misc]
-                lambda key=key: self.cache.invalidate(pattern=f"{key}*"),  # type: ignore[misc]
-                lambda key=key: self.cache.set(key, self._load(key), tags=(f"tag:{key}", "all")),  # type: ignore[misc]
-            ]
-            self.truth.change(key, chance.choice(ways))
+            ways: dict[str, Callable[[], object]] = {
+                "delete": partial(self.cache.delete, key),
+                "tag": partial(self.cache.invalidate, tags=[f"tag:{key}"]),
+                "pattern": partial(self.cache.invalidate, pattern=f"{key}*"),
+                "set": lambda key=key: self.cache.set(key, self._load(key), tags=(f"tag:{key}", "all")),  # type: ignore[misc]
+            }
+            way = chance.choice(list(ways))
+            self.truth.change(key, way, ways[way])
             self._did("changes")
 
     def _load(self, key: str) -> dict[str, object]:
@@ -173,7 +177,9 @@ class Soak:
         if value["key"] != key:
             self.problems.append(f"{key}: got the value of {value['key']}")
         elif not isinstance(number, int) or number < known:
-            self.problems.append(f"{key}: {number} after {known} was acknowledged")
+            self.problems.append(
+                f"{key}: {number} after {known} was acknowledged (last change: {self.truth.ways[key]})"
+            )
 
     def _did(self, what: str) -> None:
         with self._count:

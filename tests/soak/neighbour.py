@@ -25,7 +25,7 @@ def main(disk: str, url: str, backplane: str, seconds: str) -> None:
         own = cache.get_or_set(f"own:{chance.randrange(KEYS)}", lambda: {"key": "own", "padding": bytes(1_000)})
         if own["key"] != "own":
             raise AssertionError(f"own: got {own['key']}")
-        if chance.random() < 0.1:
+        if chance.random() < 0.3:
             cache.delete(key)
         rest.wait(0.002)
     cache.close()

@@ -30,6 +30,8 @@ _USED = 4096
 _FLUSH = 256
 """Entries whose use is remembered before it is noted on disk, at most and usually."""
 _QUARANTINE_SHARE = 1 / 160
+_KEY = 1
+"""Which of the slots of an entry is that of its key."""
 
 
 class FileTier:
@@ -50,6 +52,7 @@ class FileTier:
         self._rest = _REST
         self._again = -1.0
         self._closed = False
+        self._missed = False
         self._used: set[str] = set()
         self._leases = Leases(self._root / "locks" / "leases", clock)
         self._evictions: dict[str, int] = {}
@@ -77,7 +80,7 @@ class FileTier:
             self._used.add(path)
         return Held(data, fresh, stale)
 
-    def write(self, key: str, held: Held, tags: Sequence[str], fence: bytes | None) -> bool:
+    def write(self, key: str, held: Held, tags: Sequence[str], fence: bytes | None, *, replaces: bool = False) -> bool:
         """Hold it; False when a generation moved since *fence*, when it is larger than a quarter of the bound, and while the disk
         refuses. Raises: TierError at the first refusal, and when the disk was tried again and still refuses.
         """
@@ -88,7 +91,7 @@ class FileTier:
             self._count("oversize")
             return False
         slots = folders.table.slots((f"k:{key}", *(f"t:{tag}" for tag in tags)))
-        marks = self._fenced(folders, slots, fence)
+        marks = self._fenced(folders, slots, fence, replaces=replaces)
         if marks is None:
             return False
         name = key.encode("utf-8", "surrogatepass")
@@ -108,9 +111,7 @@ class FileTier:
 
     def invalidate(self, names: Sequence[str]) -> None:
         """Move the generations of *names*, and drop those keys. Raises: TierError."""
-        folders = self._folders()
-        if folders is None:
-            raise TierError(f"{self._root} is not open: {self._trouble or 'closed'}")
+        folders = self._reached()
         folders.table.move(folders.table.slots(names)[1:])
         for name in names:
             if name.startswith("k:"):
@@ -118,9 +119,7 @@ class FileTier:
 
     def clear(self) -> None:
         """Drop everything. Raises: TierError."""
-        folders = self._folders()
-        if folders is None:
-            raise TierError(f"{self._root} is not open: {self._trouble or 'closed'}")
+        folders = self._reached()
         folders.table.move(folders.table.slots(())[:1])
         with contextlib.suppress(OSError):
             # What can't be removed is void all the same.
@@ -158,16 +157,18 @@ class FileTier:
         if folders is not None:
             folders.touch(self._used)
 
-    def _folders(self) -> Folders | None:
-        """The folder, opened or opened anew when somebody removed it; None when it is closed or can't be. Raises: TierError, when
-        it was tried.
+    def _folders(self, *, missed: bool = False) -> Folders | None:
+        """The folder, opened or opened anew when somebody removed it; None when it is closed or can't be. *missed*: something is
+        invalid there, whether it can be opened or not. Raises: TierError, when it was tried.
         """
         folders = self._opened
         if folders is not None and folders.present():
             return folders
         with self._opening:
             if self._opened is not folders:
+                self._missed |= missed and self._opened is None
                 return self._opened  # another thread was here first
+            void, self._missed = self._missed, self._missed or missed
             if self._closed or (folders is None and self._clock.monotonic() < self._again):
                 return None
             try:
@@ -175,20 +176,32 @@ class FileTier:
             except OSError as error:
                 self._opened = None
                 raise self._refused(None, error) from error
+            if void:  # Who knows what of it.
+                self._opened.table.move(self._opened.table.slots(()))
+            self._missed = False
             self._trouble = ""
             return self._opened
 
-    def _fenced(self, folders: Folders, slots: list[int], fence: bytes | None) -> list[int] | None:
+    def _reached(self) -> Folders:
+        """The folder, to invalidate there; when it can't be opened now, that is made up for once it can. Raises: TierError."""
+        folders = self._folders(missed=True)
+        if folders is None:
+            raise TierError(f"{self._root} is not open: {self._trouble or 'closed'}")
+        return folders
+
+    @staticmethod
+    def _fenced(folders: Folders, slots: list[int], fence: bytes | None, *, replaces: bool) -> list[int] | None:
         """Slots and generations that the entry is marked with; None when one moved since *fence*.
 
         Those of the fence, and not the present ones: what moves between this and the rename makes the entry void.
         """
-        if fence is None:
-            return folders.table.marks(slots)
-        known = unpacked(fence)
+        known = folders.table.marks(slots) if fence is None else unpacked(fence)
         if not known or folders.table.moved(known):
             return None
         then = dict(zip(known[::2], known[1::2], strict=True))
+        if replaces:
+            key = slots[_KEY]
+            then[key] = folders.table.turned(key, then.get(key, folders.table.words[key]))
         return [number for one in slots for number in (one, then.get(one, folders.table.words[one]))]
 
     def _put(self, folders: Folders, name: bytes, head: bytes, data: bytes | memoryview) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import mmap
 import os
 import struct
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -43,6 +44,7 @@ class Generations:
         finally:
             os.close(fd)
         self.words = memoryview(self._map).cast("Q")
+        self._halves = memoryview(self._map).cast("I")
 
     def slots(self, names: Iterable[str]) -> list[int]:
         """Where the generations of everything, and of each of *names*, are."""
@@ -70,6 +72,14 @@ class Generations:
         """Make all that was marked before void."""
         for one in slots:
             self.words[one] = _new()
+
+    def turned(self, slot: int, mark: int) -> int:
+        """*mark*, the generation of *slot* as it was seen, moved so that it shows whether it was still the present one: the mark
+        that is returned is the present one only if nobody else moved it since. For this only half of the word is stored.
+        """
+        half = os.urandom(4)
+        self._halves[2 * slot + 1] = int.from_bytes(half, sys.byteorder)
+        return int.from_bytes(mark.to_bytes(8, sys.byteorder)[:4] + half, sys.byteorder)
 
     def add(self, folder: int, size: int, count: int) -> None:
         """Account for files of *folder* that came or, with negative numbers, went."""

@@ -61,7 +61,7 @@ class RedisTier:
         self._evictions["corrupt"] += 1
         return None
 
-    def write(self, key: str, held: Held, tags: Sequence[str], fence: bytes | None) -> bool:
+    def write(self, key: str, held: Held, tags: Sequence[str], fence: bytes | None, *, replaces: bool = False) -> bool:
         """Hold it; False when a mark moved since *fence*, when nothing of it is left to hold, or when Redis is full."""
         left = LONGEST if math.isinf(held.stale) else min(int(held.stale * 1000), LONGEST)
         if left <= 0:
@@ -71,7 +71,7 @@ class RedisTier:
             return False
         gap = FOR_EVER if math.isinf(held.fresh) else max(int((held.stale - held.fresh) * 1000), 0)
         keys = [self._entry(key)]
-        arguments = [b"%d" % left, os.urandom(MARK), _GAP.pack(gap), held.data]
+        arguments = [b"%d" % left, os.urandom(MARK), _GAP.pack(gap), held.data, b"%d" % replaces]
         for name in ("*", f"k:{key}", *(f"t:{tag}" for tag in dict.fromkeys(tags))):
             keys.append(self._prefix + name.encode())
             arguments += (seen.get(name, b""), os.urandom(MARK), name[2:].encode())

@@ -46,11 +46,14 @@ class Shelf:
             return None
         return Held(held.data, held.fresh - age, held.stale - age)
 
-    def write(self, key: str, held: Held, tags: Sequence[str], fence: bytes | None) -> bool:
+    def write(self, key: str, held: Held, tags: Sequence[str], fence: bytes | None, *, replaces: bool = False) -> bool:
         self._check()
         now = self._now(key, tags)
         if fence is not None and fence != now:
             return False
+        if replaces:
+            self.moves[f"k:{key}"] = self.moves.get(f"k:{key}", 0) + 1
+            now = self._now(key, tags)
         self.held[key] = (held, self.clock.monotonic(), tuple(tags), now)
         return True
 

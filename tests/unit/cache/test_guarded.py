@@ -44,7 +44,7 @@ class DictTier:
         self._enter("read", key)
         return self.held.get(key)
 
-    def write(self, key: str, held: Held, tags: Sequence[str], fence: bytes | None) -> bool:
+    def write(self, key: str, held: Held, tags: Sequence[str], fence: bytes | None, *, replaces: bool = False) -> bool:
         self._enter("write", key)
         self.held[key] = held
         return True
@@ -131,13 +131,14 @@ def test_one_timeout_opens_it() -> None:
         assert guarded.counts().timeouts == 1
 
 
-def test_a_fence_that_could_not_be_taken_refuses_the_write() -> None:
+@pytest.mark.parametrize("replaces", [False, True])
+def test_a_fence_that_could_not_be_taken_refuses_the_write(replaces: bool) -> None:
     tier = DictTier()
     with guarding(tier, ManualClock()) as guarded:
         tier.broken = "refused"
         fence = guarded.fence(["k:a"])
         tier.broken = ""
-        assert not guarded.write("a", VALUE, (), fence)
+        assert not guarded.write("a", VALUE, (), fence, replaces=replaces)
         assert tier.held == {}
 
 

@@ -33,11 +33,11 @@ class Gated(FileTier):
         self.at_gate = threading.Event()
         self.fails = False
 
-    def write(self, key: str, held: Held, tags: Sequence[str], fence: bytes | None) -> bool:
+    def write(self, key: str, held: Held, tags: Sequence[str], fence: bytes | None, *, replaces: bool = False) -> bool:
         if not self.writing.is_set():
             self.at_gate.set()
         assert self.writing.wait(20)
-        return super().write(key, held, tags, fence)
+        return super().write(key, held, tags, fence, replaces=replaces)
 
     def read(self, key: str) -> Held | None:
         found = super().read(key)
