@@ -15,10 +15,10 @@ _Read = TypeVar("_Read")
 
 
 class Fields:
-    """The fields of one form; *wrong* once one of them says what can't be taken."""
+    """The fields of one form; *wrong* once one of them says what can't be taken, *marked* once that was said below it."""
 
     def __init__(self) -> None:
-        self.wrong = False
+        self.wrong = self.marked = False
 
     def read(
         self,
@@ -37,6 +37,7 @@ class Fields:
             except (PerfError, ValueError) as error:
                 self.wrong = True
                 if told:
+                    self.marked = True
                     st.caption(f":red[:material/error: {tables.escaped(str(error))}]")
                 return otherwise
 

@@ -23,6 +23,8 @@ LAG = 0.3
 """Seconds that the samples of an evaluation have to arrive."""
 SAVED = 30.0
 """An open incident that does not change is stored this often (seconds): a restart forgets no more."""
+SHARE = 100.0
+"""Looking for late samples rests for so many times as long as it took: it takes a hundredth of a core at most."""
 BROKEN: Labels = (("perf_problem", "rule"),)
 """Labels of the incident that a rule itself is."""
 
@@ -58,22 +60,28 @@ class Evaluator:
         self._recent: dict[str, Incident] = {}
         self._saved: dict[str, float] = {}
         self._ticked = -math.inf
+        self._next = -math.inf
         self.seconds: float | None = None
         """How long the newest evaluation took."""
         for incident in store.alerts.incidents(open_only=False):
             self._adopt(incident)
 
-    def turn(self) -> None:
-        """Evaluate what is due, if anything is. Raises: StoreError when it can't be stored: then nothing has happened, and the
-        next samples tell again.
+    def turn(self) -> bool:
+        """Evaluate what is due, and between two evaluations what came too late for the last one; whether somebody is to be told.
+
+        Raises: StoreError when it can't be stored: then nothing has happened, and the next samples tell again.
         """
-        now = self._clock.now()
+        now, began = self._clock.now(), self._clock.monotonic()
         tick = math.floor((now - LAG) / EVERY) * EVERY
         if tick > self._ticked or self._ticked > now:  # the clock may have been set back
-            began = self._clock.monotonic()
             with self._lock:
-                self._evaluate(tick, now)
+                told = self._evaluate(tick, now, list)
             self.seconds = self._clock.monotonic() - began
+            return told
+        if began < self._next:
+            return False
+        with self._lock:
+            return self._evaluate(tick, now, self._late)
 
     def incidents(self) -> list[Incident]:
         """Those that are open, by time."""
@@ -96,12 +104,13 @@ class Evaluator:
             assert outcome.incident is not None  # noqa: S101 - what was closed is there
             return outcome.incident
 
-    def _evaluate(self, tick: float, now: float) -> None:
+    def _evaluate(self, tick: float, now: float, which: Callable[[Iterable[AlertRule]], list[AlertRule]]) -> bool:
+        began = self._clock.monotonic()
         self._board.look(self._store.series(), tick)
         rules = {rule.id: rule for rule in self._rules() if rule.enabled}
         outcomes = list(self._ended(rules, tick))
         ended = {outcome.incident.id for outcome in outcomes if outcome.incident is not None}
-        for rule in rules.values():
+        for rule in which(rules.values()):
             held = self._held.get(rule.id, _NOTHING)
             if ended:
                 held = {labels: incident for labels, incident in held.items() if incident.id not in ended}
@@ -109,8 +118,16 @@ class Evaluator:
                 outcomes.append(step(rule, seen, held.get(seen.labels), at))
                 if outcomes[-1].incident is None and rule.id in self._held:
                     self._held[rule.id].pop(seen.labels, None)
-        self._store_all(outcomes, now)
+        # What is to be stored is worth its time.
+        self._next = self._clock.monotonic() + SHARE * (self._clock.monotonic() - began)
+        told = self._store_all(outcomes, now)
         self._ticked = tick
+        return told
+
+    def _late(self, rules: Iterable[AlertRule]) -> list[AlertRule]:
+        """Those that were evaluated before, and that look at samples that came since."""
+        watches = ((rule, self._watches.get(rule.id)) for rule in rules)
+        return [rule for rule, watch in watches if watch is not None and watch.rule == rule and watch.late(self._board)]
 
     def _seen(self, rule: AlertRule, tick: float, held: Mapping[Labels, Incident]) -> Iterator[tuple[Seen, float]]:
         """What the newest evaluation of *rule* saw; a rule that can't be evaluated is an incident of its own."""
@@ -147,8 +164,10 @@ class Evaluator:
     def _change(self, outcome: Outcome) -> None:
         self._store_all([outcome], self._clock.now())
 
-    def _store_all(self, outcomes: list[Outcome], now: float) -> None:
-        """Store what *outcomes* and their notifications change, in one transaction; only then it is so."""
+    def _store_all(self, outcomes: list[Outcome], now: float) -> bool:
+        """Store what *outcomes* and their notifications change, in one transaction; only then it is so. Whether there are any
+        notifications.
+        """
         changed = {outcome.incident.id: outcome.incident for outcome in outcomes if outcome.incident is not None}
         transitions = [change for outcome in outcomes for change in outcome.transitions]
         everything = {incident.id: incident for incident in (*self._recent.values(), *self._all())} | changed
@@ -169,6 +188,7 @@ class Evaluator:
         for incident in changed.values():
             self._adopt(incident)
         self._forget(rules, silences, now)
+        return bool(queued)
 
     def _forget(self, rules: Iterable[AlertRule], silences: Iterable[Silence], now: float) -> None:
         """Of what is over, keep what a cooldown or a silence "until resolved" still asks about."""

@@ -95,10 +95,14 @@ class Sender:
         self._settings = settings or AlertSettings()
         self._redact = Redactor(secrets(self._settings))
         self._lines: dict[str, Line] = {}
+        self._turning = threading.Lock()
 
     def turn(self) -> None:
-        """Start to send what is due. Does not wait for it: `settled` does."""
-        now = self._clock.now()
+        """Start to send what is due. Does not wait for it: `settled` does. May be called from any thread."""
+        with self._turning:
+            self._turn(self._clock.now())
+
+    def _turn(self, now: float) -> None:
         due = self._due(now)
         by_channel = _by_channel(due)
         for line in list(self._lines.values()):

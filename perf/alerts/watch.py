@@ -27,6 +27,12 @@ class Watch:
         self._meant: Flags = np.zeros(0, np.bool_)
         self._last: dict[Labels, float] = {}
 
+    def late(self, board: Board) -> bool:
+        """Whether it looks at newest values alone, and some of them came since the look before: that may be between evaluations."""
+        if self._subject is None or self.rule.aggregate != "last" or self.rule.by:
+            return False  # A group is judged once all of it is there.
+        return board.of(self._subject.metric).news
+
     def seen(
         self, store: Store, board: Board, before: float, tick: float, held: Mapping[Labels, Incident]
     ) -> Iterator[tuple[Seen, float]]:
@@ -37,6 +43,8 @@ class Watch:
         came = list(self._came(store, board, before, tick, held))
         for seen in came:
             yield seen, seen.ts
+        if before == tick:  # Who is silent was asked at that evaluation.
+            return
         yield from self._silent(before, tick, held, {seen.labels for seen in came})
 
     def _came(
@@ -55,7 +63,8 @@ class Watch:
         self._mean(subject, latest)
         limit = subject.condition.limit
         if self.rule.by or limit is None:
-            yield from self._slow(subject, latest, np.flatnonzero(self._meant & latest.fresh))
+            came = latest.since if self.rule.by else latest.fresh
+            yield from self._slow(subject, latest, np.flatnonzero(self._meant & came))
             return
         self._note_all(latest)
         telling = beyond(latest.values, limit)

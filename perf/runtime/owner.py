@@ -39,7 +39,7 @@ from perf.views.writes import written
 
 HOUSEKEEPING_SECONDS = 10.0
 HEALTH_SECONDS = 10.0
-ALERT_SECONDS = 1.0
+ALERT_SECONDS = 0.5
 OWN_SECONDS = 10.0
 PRODUCER_SECONDS = 2.0
 """How long the end waits for what produces samples."""
@@ -216,7 +216,8 @@ class Runtime:
 
     def _evaluate(self) -> None:
         """One turn of the rules; that it went well, and that what it queued is being sent, is what the heartbeat tells."""
-        self.evaluator.turn()
+        if self.evaluator.turn():
+            self.sender.turn()
         if self.clock.monotonic() - self._delivery.beat().last < HEALTH_SECONDS:
             self._dead_man.beat()
 

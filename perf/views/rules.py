@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
@@ -13,6 +14,7 @@ from perf.alerts.preview import Preview, preview
 from perf.clock import SystemClock
 from perf.errors import PerfError, RuleError
 from perf.model import NOTE, AlertRule, Incident, IncidentState, Window
+from perf.plugins import CHANNELS
 from perf.ports import Clock, MetricStore
 from perf.settings import StoreSettings
 from perf.store.memory import MemoryStore
@@ -134,6 +136,11 @@ def check(rule: AlertRule) -> None:
         raise RuleError("a rule needs a name")
     if min(rule.window, rule.cooldown) < 0 or min(rule.for_seconds, rule.keep_firing) < 0 or rule.window == 0:
         raise RuleError(f"{rule.name}: a duration can't be negative, and a window not zero")
+    for channel in (*rule.channels, *(name for step in rule.escalation for name in step.channels)):
+        if channel not in CHANNELS:
+            raise RuleError(f"{rule.name}: no channel {channel!r}; known: {', '.join(sorted(CHANNELS))}")
+    if any(not 0.0 < step.after < math.inf or not step.channels for step in rule.escalation):
+        raise RuleError(f"{rule.name}: a step of the escalation comes after some time, and names channels")
     clock = SystemClock()
     now = clock.now()
     KINDS[rule.kind](rule, MemoryStore(StoreSettings(), clock), Window(now - DAY, now))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -12,12 +13,13 @@ from streamlit.testing.v1 import AppTest
 from dashboard import kept
 from perf import default
 from perf.clock import ManualClock
-from perf.model import Match
+from perf.model import Escalation, Match
 from perf.runtime import Runtime
 from perf.settings import HostSettings, ProcessSettings, Settings, SourceSettings, StoreSettings
 
 NOW = 1_700_000_000.0
 """Tuesday, 2023-11-14 22:13:20 UTC."""
+T = TypeVar("T", bound=Any)  # a widget of AppTest
 MAIN = Path(__file__).resolve().parents[2] / "dashboard" / "main.py"
 
 
@@ -55,13 +57,18 @@ def wrongs(app: AppTest) -> list[str]:
     return [one.value.partition(" ")[2].rstrip("]").replace("\\", "") for one in app.caption if "red[" in one.value]
 
 
+def named(widgets: Sequence[T], label: str) -> T:
+    """The first of *widgets* that is called *label*."""
+    return next(one for one in widgets if one.label == label)
+
+
 def test_a_maintenance_window_is_made_in_a_zone_of_its_own(runtime: Runtime) -> None:
     app = opened("Silences")
     app.selectbox(key="quiet_repeats").select("every week").run()
     app.selectbox(key="quiet_zone").select("Europe/Berlin")
     app.text_input(key="quiet_label").input("mount!=/tmp, host=~db.*")
-    app.datetime_input(key="quiet_from").set_value(datetime(2023, 11, 16, 1, 0))
-    app.datetime_input(key="quiet_to").set_value(datetime(2023, 11, 16, 3, 0))
+    app.datetime_input(key="quiet_from").set_value(datetime.fromisoformat("2023-11-16T01:00"))
+    app.datetime_input(key="quiet_to").set_value(datetime.fromisoformat("2023-11-16T03:00"))
     app.multiselect(key="quiet_days").set_value(["thu", "mon"])
     app.text_input(key="quiet_author").input("Ada").run()
     assert wrongs(app) == []
@@ -86,16 +93,60 @@ def test_what_is_wrong_with_a_silence_stands_below_its_field(runtime: Runtime) -
     ]
     app.selectbox(key="quiet_span").select("from … to …")
     app.text_input(key="quiet_label").input("host db1").run()
-    app.datetime_input(key="quiet_from").set_value(datetime(2023, 11, 16, 1, 0))
-    app.datetime_input(key="quiet_to").set_value(datetime(2023, 11, 16, 1, 0)).run()
+    app.datetime_input(key="quiet_from").set_value(datetime.fromisoformat("2023-11-16T01:00"))
+    app.datetime_input(key="quiet_to").set_value(datetime.fromisoformat("2023-11-16T01:00")).run()
     assert wrongs(app) == [
         "'host db1' is no label: write host=db1, host!=db1, host=~db.* or host!~db.*",
         "it ends after it starts",
     ]
-    app.datetime_input(key="quiet_from").set_value(datetime(2023, 11, 13, 1, 0))
+    app.datetime_input(key="quiet_from").set_value(datetime.fromisoformat("2023-11-13T01:00"))
     app.text_input(key="quiet_label").input("host=~db(").run()
-    app.datetime_input(key="quiet_to").set_value(datetime(2023, 11, 13, 2, 0)).run()
+    app.datetime_input(key="quiet_to").set_value(datetime.fromisoformat("2023-11-13T02:00")).run()
     assert wrongs(app)[0].startswith("'host=~db(': ")
     assert wrongs(app)[1:] == ["it has ended already"]
     app.button(key="add_silence").click().run()
     assert runtime.alerts.silences() == []
+
+
+def test_a_rule_is_made_with_reminders_and_an_escalation(runtime: Runtime) -> None:
+    app = opened("Rules")
+    assert wrongs(app) == []
+    named(app.text_input, "Name").input("deep")
+    named(app.text_input, "Condition").input("name == 'queue_depth' and value > 5")
+    named(app.text_input, "Remind every").input("2h")
+    named(app.text_input, "Only series with").input("job=mail")
+    named(app.multiselect, "tell too").set_value(["log"]).run()
+    assert [one.label for one in app.multiselect].count("tell too") == 2  # One more step may follow.
+    named(app.text_input, "After").input("15m").run()
+    assert wrongs(app) == []
+    app.button(key="save_rule").click().run()
+    made = runtime.alerts.rules.named("deep")
+    assert (made.repeat, made.labels) == (7200.0, (("job", "mail"),))
+    assert made.escalation == (Escalation(after=900.0, channels=("log",)),)
+
+
+def test_what_is_wrong_with_a_rule_stands_below_its_field_and_nothing_is_saved(runtime: Runtime) -> None:
+    app = opened("Rules")
+    before = runtime.alerts.rules.all()
+    named(app.text_input, "Condition").input("name == 'queue_depth' and value >> 5")
+    named(app.text_input, "For").input("soon")
+    named(app.text_input, "Window").input("0s")
+    named(app.text_input, "Message").input("{valu}")
+    named(app.text_input, "Only series with").input("job").run()
+    app.button(key="save_rule").click().run()
+    found = wrongs(app)
+    assert found[0] == "a name is missing"
+    assert found[1].startswith("column 27: ")
+    assert found[2] == "at least 1s"
+    assert found[3].startswith("not a number of seconds: 'soon'")
+    assert found[4].startswith("no field 'valu'")
+    assert found[5] == "'job' is no label: write host=db1"
+    assert len(found) == 6
+    assert any("once every field can be taken" in text.value for text in app.markdown)
+    named(app.selectbox, "Kind").select("burn_rate").run()
+    named(app.text_input, "Bad events").input("sum(errors)")
+    named(app.number_input, "Objective (%)").set_value(100.0).run()
+    assert {"a selector has no functions", "a selector is missing", "it lies between 0 and 100 %, like 99.9"} <= set(
+        wrongs(app)
+    )
+    assert runtime.alerts.rules.all() == before

@@ -13,7 +13,7 @@ from perf.alerts.heartbeat import Heartbeat
 from perf.alerts.outbox import Sender, opened, trial
 from perf.alertsettings import AlertSettings, HeartbeatSettings, TargetSettings, WebhookSettings
 from perf.clock import ManualClock, SystemClock
-from perf.model import Step, Window
+from perf.model import EVERY, AlertRule, Metric, Sample, Severity, Step, Window
 from perf.runtime import Runtime
 from perf.settings import HostSettings, ProcessSettings, Settings, SourceSettings, StoreSettings
 from tests.integration.alert_child import row
@@ -22,6 +22,7 @@ from tests.services import ROOT, environment, eventually, free_port
 
 HERE = TargetSettings(plain_http=True, private=("127.0.0.0/8",), timeout=1.0)
 COUNT = 4
+QUEUE = Metric("queue_depth")
 
 
 def run(path: Path, there: Receiver, step: str, passes: int) -> str:
@@ -101,6 +102,50 @@ def test_a_receiver_that_is_down_for_a_while_gets_everything(tmp_path: Path) -> 
         assert own(runtime)["perf_alert_outbox_notifications webhook"] == 0.0
     finally:
         runtime.stop()
+
+
+def breach(runtime: Runtime, **labels: str) -> float:
+    """Hand in a value above the limit; when that was."""
+    ts = runtime.clock.now()
+    runtime.writer.submit([Sample(ts, QUEUE, tuple(sorted(labels.items())), 99.0)]).result(10.0)
+    return ts
+
+
+def begun(seconds: float) -> None:
+    """Wait until an evaluation began *seconds* ago: the next one is far."""
+    eventually(lambda: seconds <= SystemClock().now() % EVERY < seconds + 1.0, seconds=2 * EVERY, every=0.02)
+
+
+@pytest.mark.parametrize("duration", [0.0, EVERY])
+def test_a_sample_that_breaches_reaches_the_receiver_without_waiting_for_the_next_evaluation(
+    tmp_path: Path, duration: float
+) -> None:
+    with receiver() as there:
+        alerts = AlertSettings(webhook=WebhookSettings(urls=(there.url,)), targets=HERE, channels=("webhook",))
+        runtime = owner(tmp_path / "perf.duckdb", alerts)
+        runtime.start()
+        try:
+            rule = AlertRule(
+                id="r", name="deep", condition="name == 'queue_depth' and value > 5", severity=Severity.CRITICAL,
+                for_seconds=duration,
+            )  # fmt: skip
+            runtime.alerts.rules.save(rule, author="test")
+            # A new rule is first looked at by an evaluation of everything.
+            slot = SystemClock().now() // EVERY
+            eventually(lambda: SystemClock().now() // EVERY > slot, seconds=2 * EVERY)
+            begun(2.0)
+            came = breach(runtime, queue="mail")
+            if duration:
+                eventually(lambda: SystemClock().now() // EVERY > came // EVERY, seconds=2 * EVERY)
+                begun(2.0)
+                assert there.requests == []
+                came = breach(runtime, queue="mail")
+            (request,) = eventually(lambda: there.requests, seconds=30.0)
+            arrived = SystemClock().now()
+            assert request.json()["data"]["notifications"][0]["labels"] == {"queue": "mail", "rule": "deep"}
+            assert arrived // EVERY == came // EVERY, f"it took {arrived - came:.1f} s"
+        finally:
+            runtime.stop()
 
 
 def test_a_trial_takes_the_whole_way_and_leaves_its_steps(tmp_path: Path) -> None:

@@ -192,6 +192,45 @@ def test_people_acknowledge_and_resolve() -> None:
         bench.evaluator.acknowledge(found.id, "me")
 
 
+def test_a_sample_that_comes_between_two_evaluations_is_evaluated_at_once_and_once() -> None:
+    bench = Bench(msgspec.structs.replace(RULE, for_seconds=0.0, severity=Severity.CRITICAL))
+    bench.tick(10.0)
+    bench.clock.move(-3.0)  # 8 s after the evaluation, 2 s before the next one.
+    assert not bench.evaluator.turn()
+    bench.store.append([Sample(T0 + 7.5, LOAD, (("host", "late"),), 99.0)])
+    assert bench.evaluator.turn()
+    (one,) = bench.open()
+    assert (one.labels, one.fired_at, one.history) == ((("host", "late"),), T0, 1)
+    assert not bench.evaluator.turn()
+    bench.clock.move(3.0)
+    bench.tick(10.0)
+    assert bench.open() == [one]
+
+
+def test_a_group_is_judged_when_all_of_it_is_there() -> None:
+    bench = Bench(msgspec.structs.replace(RULE, for_seconds=0.0, by=("zone",)))
+    bench.tick(99.0)
+    (one,) = bench.open()
+    bench.clock.move(-3.0)
+    bench.store.append([Sample(T0 + 7.5, LOAD, (("host", "late"),), 10.0)])
+    bench.evaluator.turn()
+    assert bench.open() == [one]
+
+
+def test_a_group_whose_samples_all_come_late_is_judged_at_the_next_evaluation() -> None:
+    quick = msgspec.structs.replace(RULE, id="q", name="each", for_seconds=0.0)
+    bench = Bench(msgspec.structs.replace(RULE, for_seconds=0.0, by=("zone",)), quick)
+    bench.tick(10.0, metric=Metric("other"))
+    bench.clock.move(-3.0)
+    bench.store.append([Sample(T0 + 7.5, LOAD, (("host", "late"),), 99.0)])
+    bench.evaluator.turn()
+    bench.evaluator.turn()
+    assert [incident.rule_id for incident in bench.open()] == ["q"]
+    bench.clock.move(3.0)
+    bench.tick(10.0, metric=Metric("other"))
+    assert sorted(incident.rule_id for incident in bench.open()) == ["q", "r"]
+
+
 def test_a_clock_set_back_does_not_stop_it() -> None:
     bench = Bench(RULE)
     bench.tick(50.0)

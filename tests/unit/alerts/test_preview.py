@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import math
+
 import hypothesis.strategies as st
 import msgspec
+import numpy as np
 from hypothesis import HealthCheck, given, settings
 
 from perf.alerts.evaluator import Evaluator
-from perf.alerts.preview import Band, Preview, preview
+from perf.alerts.kinds import Track
+from perf.alerts.kinds.track import BETWEEN, BREACH, CLEARED
+from perf.alerts.preview import Preview, preview
+from perf.alerts.replay import Band, replay
+from perf.alerts.step import Seen, step
 from perf.alertsettings import AlertSettings
 from perf.clock import ManualClock
 from perf.model import (
     EVERY,
     AlertRule,
+    Incident,
     IncidentState,
+    Kind,
     Labels,
     Metric,
     NoData,
     RuleKind,
     Sample,
+    Status,
     Step,
     Transition,
     Window,
@@ -28,6 +38,8 @@ from perf.store.memory import MemoryStore
 
 T0 = 1_700_006_400.0
 LOAD = Metric("load_percent", unit="%")
+PROBE = Metric("probe_status")
+BAD, ALL = (Metric(f"{name}_total", Kind.COUNTER) for name in ("errors", "requests"))
 
 
 def lived(rule: AlertRule, histories: list[list[float | None]]) -> list[Band]:
@@ -44,12 +56,25 @@ def lived(rule: AlertRule, histories: list[list[float | None]]) -> list[Band]:
     evaluator = Evaluator(store, commit, AlertSettings(), clock)
     ticks = max(map(len, histories))
     for tick in range(ticks):
-        ts = T0 + tick * EVERY
-        values = [(number, history[tick]) for number, history in enumerate(histories) if tick < len(history)]
-        store.append([Sample(ts, LOAD, host(n), value) for n, value in values if value is not None])
+        store.append([one for n, history in enumerate(histories) for one in told(rule, n, history, tick)])
         evaluator.turn()
         clock.move(EVERY)
     return bands(changes, T0 + ticks * EVERY)
+
+
+def told(rule: AlertRule, number: int, history: list[float | None], tick: int) -> list[Sample]:
+    """What a history means to *rule* at *tick*: a load, a state of a check, or counts of bad events and of all, so far."""
+    value = history[tick] if tick < len(history) else None
+    if value is None:
+        return []
+    ts = T0 + tick * EVERY
+    if rule.kind is RuleKind.HEALTH_CHECK:
+        return [Sample(ts, PROBE, (("probe", f"p{number}"),), float(int(value) % 4))]
+    if rule.kind is RuleKind.BURN_RATE:
+        known = [one for one in history[: tick + 1] if one is not None]
+        bad = sum(one >= 90.0 for one in known)
+        return [Sample(ts, BAD, host(number), float(bad)), Sample(ts, ALL, host(number), 2.0 * len(known))]
+    return [Sample(ts, LOAD, host(number), value)]
 
 
 def host(number: int) -> Labels:
@@ -74,8 +99,8 @@ def bands(changes: list[Transition], end: float) -> list[Band]:
 def foreseen(rule: AlertRule, histories: list[list[float | None]]) -> list[Band]:
     clock = ManualClock(T0)
     store = MemoryStore(Settings().store, clock)
-    for number, history in enumerate(histories):
-        store.append([Sample(T0 + i * EVERY, LOAD, host(number), v) for i, v in enumerate(history) if v is not None])
+    for tick in range(max(map(len, histories))):
+        store.append([one for n, history in enumerate(histories) for one in told(rule, n, history, tick)])
     window = Window(T0, T0 + max(map(len, histories)) * EVERY)
     return preview(store, rule, window, alternatives=False).bands
 
@@ -97,23 +122,38 @@ histories = st.lists(
 
 @st.composite
 def rules(draw: st.DrawFn) -> AlertRule:
-    condition = draw(st.sampled_from(CONDITIONS))
-    single = " or " not in condition and "*" not in condition
-    clear = draw(st.sampled_from([None, 80.0 if "< 20" not in condition else 60.0])) if single else None
-    kind = draw(st.sampled_from([RuleKind.THRESHOLD] * 4 + [RuleKind.ABSENCE]))
-    return AlertRule(
+    kind = draw(
+        st.sampled_from([RuleKind.THRESHOLD] * 4 + [kind for kind in RuleKind if kind is not RuleKind.THRESHOLD])
+    )
+    rule = AlertRule(
         id="r",
         name="busy",
         kind=kind,
         metric="load_percent",
-        condition=condition,
-        clear=clear,
-        by=draw(st.sampled_from([(), (), (), ("zone",)])),
-        aggregate=draw(st.sampled_from(["last", "last", "avg", "max"])) if kind is RuleKind.THRESHOLD else "last",
-        window=draw(st.sampled_from([20.0, 30.0, 60.0])),
+        window=draw(st.sampled_from([10.0, 20.0, 30.0, 60.0])),
         for_seconds=draw(st.sampled_from([0.0, 10.0, 25.0, 60.0])),
         keep_firing=draw(st.sampled_from([0.0, 0.0, 15.0, 50.0])),
         no_data=draw(st.sampled_from(list(NoData))),
+    )
+    if kind is RuleKind.HEALTH_CHECK:
+        status = draw(st.sampled_from([Status.UNKNOWN, Status.DEGRADED, Status.UNHEALTHY]))
+        return msgspec.structs.replace(rule, metric="", probe=draw(st.sampled_from(["", "p1"])), status=status)
+    if kind is RuleKind.BURN_RATE:
+        goal, least = draw(st.sampled_from([0.98, 0.995])), draw(st.sampled_from([1, 5]))
+        burn = {"metric": "", "bad": "errors_total", "total": "requests_total", "objective": goal, "min_events": least}
+        return msgspec.structs.replace(rule, **burn)
+    if kind is RuleKind.ABSENCE:
+        return msgspec.structs.replace(rule, labels=draw(st.sampled_from([(), host(0), host(9)])))
+    condition = draw(st.sampled_from(CONDITIONS))
+    single = " or " not in condition and "*" not in condition
+    clear = draw(st.sampled_from([None, 80.0 if "< 20" not in condition else 60.0])) if single else None
+    return msgspec.structs.replace(
+        rule,
+        condition=condition,
+        clear=clear,
+        labels=draw(st.sampled_from([(), (), host(0)])),
+        by=draw(st.sampled_from([(), (), (), ("zone",), ("host",)])),
+        aggregate=draw(st.sampled_from(["last", "last", "avg", "max"])),
     )
 
 
@@ -142,17 +182,62 @@ def test_alternatives_show_the_trade_between_limit_and_duration() -> None:
     assert table[85.0, 300.0] == (0, 0, 0)
 
 
-def noisy(rule: AlertRule, values: list[float]) -> Preview:
+def noisy(rule: AlertRule, values: list[float | None]) -> Preview:
     clock = ManualClock(T0)
     store = MemoryStore(Settings().store, clock)
-    store.append([Sample(T0 + i * EVERY, LOAD, (), value) for i, value in enumerate(values)])
+    store.append([Sample(T0 + i * EVERY, LOAD, (), value) for i, value in enumerate(values) if value is not None])
     return preview(store, rule, Window(T0, T0 + len(values) * EVERY))
 
 
-def test_noise_is_counted_exactly_and_its_alternatives_are_bounded() -> None:
+def test_noise_is_counted_exactly_with_every_alternative() -> None:
     rule = AlertRule(id="r", name="busy", condition="name == 'load_percent' and value > 85", keep_firing=5.0)
     found = noisy(rule, [80.0, 90.0] * 1_500)
-    assert (found.times, found.left_out) == (1_500, 9)
-    assert {one.limit for one in found.alternatives} == {76.5, 93.5}
-    plain = noisy(msgspec.structs.replace(rule, keep_firing=0.0), [80.0, 90.0] * 1_500)
-    assert (plain.times, plain.left_out, len(plain.alternatives)) == (1_500, 0, 15)
+    assert (found.times, found.left_out, len(found.alternatives)) == (1_500, 0, 15)
+    kept = noisy(msgspec.structs.replace(rule, keep_firing=15.0), [80.0, 90.0] * 1_500)
+    assert (kept.times, kept.seconds) == (1, 29_990.0)
+    cleared = noisy(msgspec.structs.replace(rule, clear=75.0), [80.0, 90.0] * 1_500)
+    assert (cleared.times, cleared.seconds) == (1, 29_990.0)
+
+
+def test_alternatives_of_what_is_silent_very_often_are_left_out_and_counted() -> None:
+    rule = AlertRule(id="r", name="busy", condition="name == 'load_percent' and value > 85", window=10.0)
+    found = noisy(rule, [90.0, None, None] * 2_002)
+    assert (found.times, found.alternatives, found.left_out) == (1, [], 15)
+    assert noisy(rule, [90.0, None, None] * 2_000).left_out == 0
+
+
+def walked(rule: AlertRule, track: Track, window: Window) -> list[Band]:
+    """What the state machine says of *track*, asked about every evaluation and at every turn between them."""
+    found: list[Band] = []
+    incident: Incident | None = None
+    following = [*track.ts[1:].tolist(), window.end]
+    for index, after in enumerate(following):
+        last = float(track.ts[index])
+        turns = np.arange(math.floor(last / EVERY) + 1, math.ceil(after / EVERY)) * EVERY
+        noticed = [
+            (Seen(ts=last, labels=(), breach=None), turn) for turn in turns.tolist() if turn - last > rule.patience
+        ]
+        for seen, now in [(track.seen(index), last), *noticed]:
+            new = step(rule, seen, incident, now).incident
+            if incident is not None and new is not None and not new.open and incident.fired_at is not None:
+                found.append(Band(incident.fired_at, new.resolved_at or now, ()))
+            incident = new if new is not None and new.open else None
+    if incident is not None and incident.fired_at is not None:
+        found.append(Band(incident.fired_at, window.end, ()))
+    return found
+
+
+steps = st.tuples(
+    st.sampled_from([1, 1, 1, 1, 1, 1, 2, 3, 4, 7, 30]), st.sampled_from([CLEARED, CLEARED, BETWEEN, BREACH])
+)
+
+
+@settings(max_examples=1_000, deadline=None)
+@given(rules(), st.lists(steps, min_size=1, max_size=60), st.integers(0, 12))
+def test_what_is_worked_out_at_once_is_what_the_state_machine_says(
+    rule: AlertRule, given_: list[tuple[int, int]], rest: int
+) -> None:
+    ts = T0 + EVERY * np.cumsum([gap for gap, _ in given_])
+    track = Track((), ts, np.array([code for _, code in given_], np.int8), np.zeros(len(ts)))
+    window = Window(T0, float(ts[-1]) + EVERY * (rest + 1))
+    assert replay(rule, [track], window) == walked(rule, track, window)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dashboard import ruleeditor
+from dashboard import ruleeditor, rulefields
 from perf.alerts.preview import Preview
+from perf.model import Labels
 
 
 @pytest.mark.parametrize(
@@ -21,3 +22,31 @@ def test_firings_and_notes_make_a_sentence(caught: int, marked: int, outside: in
     found = Preview(times=0, seconds=0.0, bands=[], alternatives=[], marked=marked, caught=caught, outside=outside)
 
     assert ruleeditor.noted(found) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ()),
+        ("job=mail, host = db1 ,", (("host", "db1"), ("job", "mail"))),
+        ("query=a=b", (("query", "a=b"),)),
+    ],
+)
+def test_labels_are_read_in_the_order_of_their_names(text: str, expected: Labels) -> None:
+    assert rulefields.labels(text) == expected
+
+
+@pytest.mark.parametrize("text", ["host", "host=", "=db1", "host!", "job=mail, host db1"])
+def test_what_is_no_label_is_named(text: str) -> None:
+    with pytest.raises(ValueError, match="is no label: write host=db1"):
+        rulefields.labels(text)
+
+
+@pytest.mark.parametrize(
+    ("count", "what"), [(1, "One alternative is left out: "), (15, "15 alternatives are left out: ")]
+)
+def test_what_is_left_out_is_said_with_why(count: int, what: str) -> None:
+    said = ruleeditor.left_out(count)
+
+    assert said.startswith(what)
+    assert "Choose a shorter range" in said
