@@ -51,6 +51,8 @@ def links(row: Row, state: State) -> None:
         return
     if found.callees:
         _callees(found)
+        if found.cut:
+            st.caption(shortened(found))
     else:
         st.markdown(":gray[It calls nothing that is recorded.]")
     if found.callers:
@@ -58,6 +60,14 @@ def links(row: Row, state: State) -> None:
             f"**{tables.escaped(link.name)}** ({_share(link.calls, found.calls)})" for link in found.callers[:5]
         )
         st.markdown(f"Called by {names}")
+
+
+def shortened(found: Traced) -> str:
+    """That callees are underestimated, and by which calls, in a sentence."""
+    return (
+        f"{_share(found.cut, found.calls)} of the traced calls went on for longer than a trace does (1,000 calls or ten seconds): "
+        "what they called after that is missing here, so times a call and shares are too low."
+    )
 
 
 def _callees(found: Traced) -> None:

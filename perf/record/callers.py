@@ -16,6 +16,7 @@ from perf.record.spans import Span
 CALLS = Metric("trace_calls_total", Kind.COUNTER, "1", "Traced calls, by caller and callee.")
 SECONDS = Metric("trace_seconds_total", Kind.COUNTER, "s", "Time of traced calls, by caller and callee.")
 SPLIT = Metric("trace_split_seconds_total", Kind.COUNTER, "s", "Time of traced calls, by what it was spent in.")
+CUT = Metric("trace_cut_calls_total", Kind.COUNTER, "1", "Traced calls of which only the first part was seen.")
 
 TELL_SECONDS = 5.0
 """Traces change these counters with every drain; each change is a row in the store."""
@@ -41,6 +42,7 @@ class Callers:
         self._counter = counter
         self._edges: dict[tuple[str, str, str], list[int]] = {}
         self._split: dict[tuple[str, str], float] = {}
+        self._cut: dict[str, int] = {}
         self._told: float | None = None
 
     def fold(self, traces: Sequence[Sequence[Span]]) -> None:
@@ -66,16 +68,21 @@ class Callers:
         split, self._split = self._split, {}
         for (function, kind), nanoseconds in split.items():
             self._counter(SPLIT, {"function": function, "kind": kind}).add(nanoseconds / 1e9)
+        cut, self._cut = self._cut, {}
+        for function, count in cut.items():
+            self._counter(CUT, {"function": function}).add(float(count))
 
     def forget(self) -> None:
         """Start over, in a forked child."""
-        self._edges, self._split, self._told = {}, {}, None
+        self._edges, self._split, self._cut, self._told = {}, {}, {}, None
 
     def _add(self, span: Span, inner: dict[Span, dict[str, float]]) -> None:
         parent = span.parent
         edge = self._edges.setdefault((parent.name if parent is not None else "", span.name, span.kind), [0, 0])
         edge[0] += 1
         edge[1] += span.took_ns
+        if 0 < span.trace.cut_ns < span.ended_ns and span.kind not in _WHOLE:
+            self._cut[span.name] = self._cut.get(span.name, 0) + 1
         parts = split(span, inner.pop(span, {}))
         if span.kind not in _WHOLE:
             for kind, nanoseconds in parts.items():

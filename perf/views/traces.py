@@ -13,6 +13,7 @@ from perf.views.counters import increases
 CALLS = "trace_calls_total"
 SECONDS = "trace_seconds_total"
 SPLIT = "trace_split_seconds_total"
+CUT = "trace_cut_calls_total"
 SELF = "self"
 """The share of a call that nothing recorded inside it explains."""
 
@@ -30,7 +31,8 @@ class Traced(msgspec.Struct, frozen=True, kw_only=True):
     """What traces know of one function, request, page, query or job in a window.
 
     *calls* and *seconds* are those that were traced; *callers* and *callees* the costliest first; *split* says in seconds
-    what they were spent in: itself (``self``), or the kind of the innermost recorded call.
+    what they were spent in: itself (``self``), or the kind of the innermost recorded call. Of *cut* of the calls only the first part
+    was seen: of these, callees are too few.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Traced(msgspec.Struct, frozen=True, kw_only=True):
     callers: list[Link]
     callees: list[Link]
     split: dict[str, float]
+    cut: float = 0.0
 
 
 def traced(store: Store, name: str, window: Window) -> Traced | None:
@@ -59,6 +62,7 @@ def traced(store: Store, name: str, window: Window) -> Traced | None:
         callers=_links((one for one in into if one[0].get("caller")), "caller"),
         callees=_links((one for one in edges if one[0].get("caller") == name), "callee"),
         split=dict(sorted(parts.items(), key=lambda part: -part[1])),
+        cut=sum(n for labels, n in increases(store, CUT, window) if dict(labels).get("function") == name),
     )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from dashboard import charts, panels, tables
-from dashboard.detail import ENOUGH, change, cut
+from dashboard.detail import ENOUGH, change, cut, shortened
 from perf.model import DEPLOY, NOTE, Annotation, Histogram, Window
+from perf.views.traces import Traced
 
 WINDOW = Window(1_000.0, 2_000.0)
 
@@ -73,3 +74,9 @@ def test_a_split_shows_every_kind_in_one_order() -> None:
 
 def test_markdown_in_a_name_is_only_text() -> None:
     assert tables.escaped("GET /a_b/{id}*") == r"GET /a\_b/\{id\}\*"
+
+
+def test_calls_that_a_trace_was_too_short_for_are_told_as_a_share() -> None:
+    found = Traced(name="import", calls=8.0, seconds=80.0, callers=[], callees=[], split={}, cut=2.0)
+
+    assert shortened(found).startswith("25 % of the traced calls went on for longer than a trace does")

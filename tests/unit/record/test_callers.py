@@ -239,6 +239,7 @@ def test_a_trace_is_cut_where_it_grows_too_long(recorder: Recorder) -> None:
 
     recorded(work, recorder, name="work")()
     assert calls(recorder)["step", "work", "function"] == MAX_SPANS - 1
+    assert counters(recorder, "trace_cut_calls_total")["work",] == 1.0
     split = counters(recorder, "trace_split_seconds_total")
     assert split["work", "function"] + split["work", "self"] == pytest.approx(
         counters(recorder, "trace_seconds_total")["work", "", "function"]

@@ -6,7 +6,7 @@ from perf.clock import ManualClock
 from perf.model import Kind, Metric, Sample, Window
 from perf.settings import StoreSettings
 from perf.store.memory import MemoryStore
-from perf.views.traces import CALLS, SECONDS, SPLIT, Link, traced
+from perf.views.traces import CALLS, CUT, SECONDS, SPLIT, Link, traced
 
 START = 1_700_000_000.0
 WINDOW = Window(START, START + 600.0)
@@ -44,6 +44,17 @@ def test_a_request_has_callees_and_a_split(store: MemoryStore) -> None:
         Link(name="SELECT products", kind="database", calls=30.0, seconds=1.5),
     ]
     assert found.split == {"database": 3.5, "self": 1.5}
+    assert found.cut == 0.0
+
+
+def test_calls_of_which_only_a_part_was_seen_are_counted(store: MemoryStore) -> None:
+    for at, count in ((-60.0, 5.0), (120.0, 8.0)):
+        for name, factor in (("GET /search", 1.0), ("GET /home", 10.0)):
+            store.append([Sample(START + at, Metric(CUT, Kind.COUNTER, "1"), (("function", name),), count * factor)])
+    found = traced(store, "GET /search", WINDOW)
+
+    assert found is not None
+    assert found.cut == 3.0
 
 
 def test_a_query_has_its_callers(store: MemoryStore) -> None:
