@@ -65,6 +65,12 @@ def silenced(incident: Incident) -> bool:
     return rule_of(incident) is not None and alerts().silenced(incident) is not None
 
 
+@st.cache_data(ttl=60.0, max_entries=1_000, show_spinner=False)
+def past_name(rule_id: str) -> str:
+    """What a rule that is no more was called."""
+    return alerts().rules.past_name(rule_id)
+
+
 @st.cache_data(ttl=5.0, show_spinner=False)
 def states() -> list[RuleState]:
     """Every rule with how it stands and what it did."""

@@ -36,9 +36,11 @@ def told(one: Incident) -> str:
     """An incident in a sentence."""
     rule = alerting.rule_of(one)
     where = tables.labels_text(one.labels)
-    name = f"{rule.name if rule else one.rule_id}{f' ({where})' if where else ''}"
+    name = f"{rule.name if rule else alerting.past_name(one.rule_id)}{f' ({where})' if where else ''}"
     known = f"{one.acknowledged_by} looks after it" if one.acknowledged_by else "nobody has acknowledged it"
-    notes = [note for note, holds in (("silenced", alerting.silenced(one)), ("flapping", one.flapping)) if holds]
+    above = alerting.alerts().inhibited(one)
+    marks = ("silenced", alerting.silenced(one)), ("flapping", one.flapping), (f"kept quiet by {above}", above)
+    notes = [note for note, holds in marks if holds]
     state = "" if one.state is IncidentState.FIRING else f" ({one.state.value.replace('_', ' ')})"
     since = lasted(max(0.0, data.now() - one.since))
     return f"{name}{state} for {since}, {', '.join([known, *notes])}"
@@ -159,7 +161,7 @@ def _past(one: Incident, names: dict[str, str], state: State) -> dict[str, objec
     return {
         "Fired": data.clock_time(fired, state.zone, seconds=True),
         "State": one.state.value.replace("_", " "),
-        "Rule": names.get(one.rule_id, one.rule_id),
+        "Rule": names.get(one.rule_id) or alerting.past_name(one.rule_id),
         "Labels": tables.labels_text(one.labels),
         "Severity": one.severity.value,
         "Lasted": lasted(max(0.0, end - fired)),

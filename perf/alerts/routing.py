@@ -19,6 +19,8 @@ from perf.alertsettings import AlertSettings
 from perf.model import AlertRule, Incident, IncidentState, Notification, Severity, Silence, Transition
 
 FIRING, RESOLVED, DIGEST, TEST = "firing", "resolved", "digest", "test"
+FLAPPING_REST = 900.0
+"""Seconds between two firings that are told of what comes and goes, at least."""
 _MINE = frozenset({IncidentState.NO_DATA, IncidentState.ERROR})
 
 
@@ -82,7 +84,8 @@ def group_of(rule: AlertRule, incident: Incident, settings: AlertSettings) -> st
 def _wanted(one: Incident, rule: AlertRule, latest: float | None, here: _Moment) -> bool:
     """Whether a firing incident is to be told of now: for the first time, or again."""
     if one.notices == 0:
-        if latest is not None and here.now - latest < rule.cooldown:
+        rest = max(rule.cooldown, FLAPPING_REST) if one.flapping else rule.cooldown
+        if latest is not None and here.now - latest < rest:
             return False
     else:
         slow = one.severity.rank < Severity.HIGH.rank

@@ -10,6 +10,7 @@ import msgspec
 
 from perf.alerts.channels.port import Channel
 from perf.alerts.evaluator import Evaluator
+from perf.alerts.inhibition import Inhibitors
 from perf.alerts.outbox import trial
 from perf.alerts.silences import check, covering
 from perf.errors import RuleError
@@ -101,6 +102,15 @@ class Alerts:
         rule = self.rules.one(incident.rule_id)
         return covering(self._alerts.silences(), rule, incident.labels, self._clock.now())
 
+    def inhibited(self, incident: Incident) -> str:
+        """The name of the rule whose incident keeps *incident* from being told; empty when none does."""
+        rules = {rule.id: rule for rule in self.rules.all()}
+        rule = rules.get(incident.rule_id)
+        if rule is None:
+            return ""
+        above = Inhibitors(self._evaluator.incidents(), rules).of(incident, rule)
+        return rules[above.rule_id].name if above is not None else ""
+
     def history(self, window: Window, limit: int, offset: int, wanted: IncidentFilter) -> IncidentPage:
         """Incidents of *window*, the newest first."""
         return self._alerts.history(window, limit, offset, wanted)
@@ -114,7 +124,7 @@ class Alerts:
                 start=one.fired_at,
                 end=max(one.fired_at, one.resolved_at or now),
                 severity=one.severity,
-                name=names.get(one.rule_id, one.rule_id),
+                name=names.get(one.rule_id) or self.rules.past_name(one.rule_id),
             )
             for one in self._alerts.history(window, limit=MOST).incidents
             if one.fired_at is not None

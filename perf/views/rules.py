@@ -78,6 +78,11 @@ class RuleBook:
             raise UnknownAlert(f"no rule called {name!r}")
         return found
 
+    def past_name(self, rule_id: str) -> str:
+        """What a rule that is no more was called last; its id when nobody knows."""
+        found = self._alerts.dropped(rule_id)
+        return f"{found.name} (dropped)" if found is not None else rule_id
+
     def states(self) -> list[RuleState]:
         """Every rule with how it stands and what it did, by name."""
         now = self._clock.now()

@@ -109,6 +109,18 @@ def test_cooldown_holds_the_next_firing_back() -> None:
     assert one.incident_id == "i1b"
 
 
+def test_what_comes_and_goes_is_told_once_in_a_quarter_of_an_hour_whatever_the_cooldown() -> None:
+    rule = msgspec.structs.replace(RULE, cooldown=0.0)
+    over = fired(id="i0", state=IncidentState.RESOLVED, resolved_at=T0 - 10.0, notified_at=T0 - 60.0, notices=1)
+    assert len(route([over, fired()], T0, rules=[rule])) == 2  # The end of the first, and the second.
+    again = [change(fired(flapping=True))]
+    told = [
+        [one.kind for one in notifications(again, [over, fired(flapping=True)], [rule], (), SETTINGS, now)]
+        for now in (T0, T0 + 839.0, T0 + 840.0)
+    ]
+    assert told == [[], [], ["firing"]]
+
+
 def test_escalation_is_queued_when_it_fires() -> None:
     rule = msgspec.structs.replace(RULE, escalation=(Escalation(900.0, ("pagerduty", "slack")),))
     rows = route([fired()], T0, rules=[rule])

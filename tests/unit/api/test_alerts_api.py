@@ -56,6 +56,23 @@ def test_a_rule_is_added_changed_and_dropped(writing: Api) -> None:
     assert writing.client.get(path).status_code == 404
 
 
+def test_an_incident_says_what_keeps_it_quiet_and_is_called_by_its_rule_also_when_that_is_dropped(
+    writing: Api, clock: ManualClock
+) -> None:
+    one = fired(writing, clock)
+    alerts = writing.runtime.alerts
+    assert post(writing, "rules", DEEP | {"name": "far too deep", "severity": "critical"})[0] == 201
+    assert alerts.inhibited(one) == ""
+    clock.move(10.0)
+    writing.keep(DEPTH, one.labels, {10.5: 9.0})
+    writing.runtime.evaluator.turn()
+    quiet = {alerts.rules.one(each.rule_id).name: alerts.inhibited(each) for each in alerts.open()}
+    assert quiet == {"far too deep": "", "deep queue": "far too deep"}
+    alerts.rules.drop(one.rule_id, author="test")
+    assert alerts.rules.past_name(one.rule_id) == "deep queue (dropped)"
+    assert alerts.rules.past_name("never-there") == "never-there"
+
+
 def test_a_default_that_is_dropped_is_as_it_was(writing: Api) -> None:
     path = f"/api/v1/alerts/rules/{DEFAULTS[0].id}"
     before = writing.client.get(path).json()
