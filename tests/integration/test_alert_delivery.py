@@ -16,7 +16,9 @@ from perf.clock import ManualClock, SystemClock
 from perf.model import EVERY, AlertRule, Metric, Sample, Severity, Step, Window
 from perf.runtime import Runtime
 from perf.settings import HostSettings, ProcessSettings, Settings, SourceSettings, StoreSettings
+from perf.store.duckdb import DuckDBStore
 from tests.integration.alert_child import row
+from tests.integration.evaluating_child import T0
 from tests.receivers import Receiver, receiver
 from tests.services import ROOT, environment, eventually, free_port
 
@@ -59,6 +61,37 @@ def test_kill_9_loses_nothing_doubles_nothing_under_one_id_and_keeps_the_order(t
     # Sent again, it is the same to the last byte but for the time of the signature: a receiver that knows ids takes one.
     assert len({(one.headers["webhook-id"], one.body) for one in there.requests}) == len(wanted)
     assert all(ids.index(f"i{n}.0.webhook") < ids.index(f"i{n}.resolved.webhook") for n in range(COUNT))
+
+
+def evaluated(path: Path, last: int) -> str:
+    """What an evaluation said that is killed before statement *last* of its transaction."""
+    command = [sys.executable, "-m", "tests.integration.evaluating_child", str(path), str(last)]
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False, timeout=60.0
+    )
+    assert done.returncode == (0 if last < 0 else -9), done.stderr
+    return done.stdout
+
+
+def test_kill_9_in_an_evaluation_leaves_the_incident_with_its_notification_or_neither(tmp_path: Path) -> None:
+    whole = tmp_path / "whole.duckdb"
+    count = int(evaluated(whole, -1))
+    assert count >= 3
+    for last in range(count + 1):
+        path = tmp_path / f"{last}.duckdb"
+        assert evaluated(path, last) == ""
+        clock = ManualClock(T0 + 1.0)
+        store = DuckDBStore(StoreSettings(path=str(path), free_space_floor=0), clock)
+        there = (len(store.alerts.incidents()), len(store.alerts.due(T0 + 1.0)))
+        assert there == ((1, 1) if last == count else (0, 0))
+        store.close()
+        evaluated(path, -1)
+        after, wanted = (DuckDBStore(StoreSettings(path=str(one), free_space_floor=0), clock) for one in (path, whole))
+        assert after.alerts.due(T0 + 1.0) == wanted.alerts.due(T0 + 1.0)
+        told = [[(one.id, one.state, one.notices) for one in each.alerts.incidents()] for each in (after, wanted)]
+        assert told[0] == told[1]
+        after.close()
+        wanted.close()
 
 
 def owner(path: Path, alerts: AlertSettings) -> Runtime:
