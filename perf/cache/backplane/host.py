@@ -12,8 +12,8 @@ import mmap
 import os
 import struct
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import weakref
+from contextlib import suppress
 from pathlib import Path
 from time import perf_counter
 from zlib import crc32
@@ -46,23 +46,36 @@ class HostBackplane:
     The file must stay where it is: processes that mapped a deleted one don't hear those that came later. Raises: OSError.
     """
 
+    _writing: bool
+
     def __init__(self, path: Path, *, capacity: int = CAPACITY) -> None:
         self._path = path
+        self._text = str(path)
         self._wanted = capacity
         self._owed = False
+        """Whether something couldn't be told: then everything is said to be invalid, as soon as that is possible."""
         self.errors = 0
+        self._locks: list[int] = []
+        """The open file whose lock a writer takes, once there was one. Not the one that is mapped: a mapping keeps that open in a child."""
+        weakref.finalize(self, _let_go, self._locks)
         self._own_process()
+        mine = weakref.ref(self)
+        os.register_at_fork(after_in_child=lambda: _forked(mine()))
         self._attach()
         self._tail = self._seen = self._words[HEAD]
 
     def announce(self, said: Said) -> None:
         """Tell the others; what can't be told now is told later, as "everything"."""
-        if self._pid != os.getpid():
-            self._own_process()
         try:
-            with self._lock, self._writing():
-                self._append(_EVERYTHING if self._owed else said.names)
-                self._owed = False
+            with self._lock:
+                if self._writing:  # A finalizer in the middle of this very announcement.
+                    self._owed, self._seen = True, -1
+                    return
+                self._writing = True
+                try:
+                    self._write(said.names)
+                finally:
+                    self._writing = False
         except OSError as error:
             self._failed(error)
 
@@ -72,8 +85,6 @@ class HostBackplane:
 
     def heard(self) -> list[Said] | None:
         """What the others announced since the last call; None when the ring came around, or doesn't fit together."""
-        if self._pid != os.getpid():
-            self._own_process()
         if self._owed:
             self.announce(Said(_EVERYTHING))
         with self._lock:
@@ -87,13 +98,16 @@ class HostBackplane:
             return self._records(data) if whole else None
 
     def close(self) -> None:
-        """Nothing to do: the mapping goes with the object, and whoever asks until then is answered."""
+        """Let go of the file. The mapping goes with the object: whoever asks until then is answered."""
+        with self._lock:
+            _let_go(self._locks)
 
     def _own_process(self) -> None:
-        # A child has its parent's name, and maybe a lock that nobody will release.
+        """A child has its parent's name, and maybe locks that nobody will release."""
         self._lock = threading.RLock()
+        self._writing = False
         self._name = os.urandom(8)
-        self._pid = os.getpid()
+        _let_go(self._locks)
 
     def _attach(self) -> None:
         """Map the file, made or mended first where needed."""
@@ -107,7 +121,7 @@ class HostBackplane:
             if head[:8] != MAGIC or size != START + self._capacity:
                 self._capacity = self._wanted
                 _make(file, self._capacity)
-            self._identity = _identity(file)
+            self._identity = _identity(os.fstat(file))
             self._map = memoryview(mmap.mmap(file, START + self._capacity))
             self._words = self._map[:START].cast("Q")
             self._head = self._words[HEAD : HEAD + 1]
@@ -116,18 +130,47 @@ class HostBackplane:
             fcntl.flock(file, fcntl.LOCK_UN)
             os.close(file)
 
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """The lock of the file. It is opened anew each time: a lock belongs to an open file, which a fork would share."""
-        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    def _opened(self) -> int:
+        """The open file at the path, which is the mapped one. Raises: OSError."""
+        if not self._locks:
+            if not self._present():
+                self._attach_anew()
+            file = os.open(self._text, os.O_RDWR | os.O_CLOEXEC)
+            self._locks.append(file)
+            if _identity(os.fstat(file)) != self._identity:
+                _let_go(self._locks)
+                raise OSError(f"{self._path} is being replaced")
+        return self._locks[0]
+
+    def _attach_anew(self) -> None:
+        """Map what is at the path now. Whatever was said there before is lost on us."""
+        _let_go(self._locks)
+        self._attach()
+        self._tail = self._seen = -1
+
+    def _present(self) -> bool:
+        """Whether the file that is mapped is still the one at the path."""
         try:
-            if _identity(file) != self._identity:
-                self._attach()  # Deleted and made anew: whatever was said in between is lost on us.
-                self._tail = self._seen = -1
-            _locked(file)
-            yield
-        finally:
-            os.close(file)
+            return _identity(os.stat(self._text)) == self._identity  # noqa: PTH116 - a Path costs as much as the call
+        except FileNotFoundError:
+            return False
+
+    def _write(self, names: tuple[str, ...]) -> None:
+        """Append *names*, to the file that is at the path when this returns. Raises: OSError."""
+        for _ in range(2):
+            file = self._opened()
+            _take(file)
+            try:
+                if self._owed:  # Else it stays as it is: what is owed from here on is not in *names*.
+                    self._owed, names = False, _EVERYTHING
+                self._append(names)
+            finally:
+                # Not left to close: a child that is being forked has it open, too.
+                fcntl.flock(file, fcntl.LOCK_UN)
+            if self._present():  # Looked at last: who hears it needn't wait for this.
+                return
+            self._attach_anew()
+        raise OSError(f"{self._path} is being replaced")
 
     def _append(self, names: tuple[str, ...]) -> None:
         payload = _encode(names)
@@ -171,8 +214,17 @@ class HostBackplane:
             _log.warning("backplane %s: %s; trying again (said once)", self._path, error)
 
 
-def _identity(file: int) -> tuple[int, int]:
-    found = os.fstat(file)
+def _forked(backplane: HostBackplane | None) -> None:
+    if backplane is not None:
+        backplane._own_process()  # noqa: SLF001 - of this module.
+
+
+def _let_go(files: list[int]) -> None:
+    while files:
+        os.close(files.pop())
+
+
+def _identity(found: os.stat_result) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
@@ -185,7 +237,11 @@ def _make(file: int, capacity: int) -> None:
     os.pwrite(file, struct.pack("<8sQ48xQQ", MAGIC, capacity, begin, begin), 0)
 
 
-def _locked(file: int) -> None:
+def _take(file: int) -> None:
+    """Its lock, when nobody holds it for longer than a writer should. Raises: BlockingIOError."""
+    with suppress(BlockingIOError):
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return
     deadline = perf_counter() + PATIENCE
     pause = threading.Event()
     while True:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from perf.cache.backplane.host import HEAD, MAGIC, RESERVED, START, HostBackplane
 from perf.model import Said
 from tests.services import forked
+from tests.unit.cache.interruption import everywhere
 
 
 def names(said: list[Said] | None) -> list[str] | None:
@@ -110,9 +113,13 @@ def test_a_file_of_another_kind_is_made_anew(path: Path, content: bytes) -> None
     assert path.stat().st_mode & 0o777 in (0o600, 0o644)
 
 
-def test_a_deleted_file_is_noticed_by_who_announces(path: Path) -> None:
+@pytest.mark.parametrize("announced", [False, True], ids=["never announced", "announced before"])
+@pytest.mark.parametrize("gone", [Path.unlink, lambda path: shutil.rmtree(path.parent)], ids=["file", "folder"])
+def test_a_deleted_file_is_noticed_by_who_announces(path: Path, gone: Callable[[Path], None], announced: bool) -> None:
     one = HostBackplane(path)
-    path.unlink()
+    if announced:
+        one.announce(Said(("k:before",)))
+    gone(path)
     one.announce(Said(("k:a",)))
     assert one.changed()
     assert one.heard() is None
@@ -144,6 +151,38 @@ def test_a_child_hears_its_parent_and_is_heard(path: Path) -> None:
 
     assert os.waitpid(forked(work), 0)[1] == 0
     assert names(one.heard()) == ["k:child"]
+
+
+def test_a_child_keeps_no_lock_of_a_parent_that_dies(path: Path) -> None:
+    one, other = HostBackplane(path), HostBackplane(path)
+    one.announce(Said(("k:a",)))
+    fcntl.flock(one._locks[0], fcntl.LOCK_EX)  # As if it were in the middle of a write.
+    read, write = os.pipe()
+    child = forked(lambda: os.read(read, 1) == b"x")
+    one.close()
+    other.announce(Said(("k:b",)))
+    assert other.errors == 0
+    os.write(write, b"x")
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_what_a_finalizer_says_at_any_moment_of_an_announcement_is_heard(path: Path) -> None:
+    one, other = HostBackplane(path), HostBackplane(path)
+    said: set[str] = set()
+
+    def say(name: str) -> None:
+        said.add(name)
+        one.announce(Said((name,)))
+
+    def begin() -> tuple[Callable[[], object], Callable[[], object], Callable[[], bool]]:
+        said.clear()
+        return lambda: say("k:outer"), lambda: say("k:inner"), lambda: True
+
+    for at, _ in everywhere("backplane/host.py", begin):
+        assert one.heard() == []
+        heard = names(other.heard())
+        assert heard is not None
+        assert "*" in heard or said == set(heard), f"before instruction {at}: {heard}"
 
 
 def test_after_closing_it_still_answers(path: Path) -> None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -18,6 +15,7 @@ from perf.cache.tiers.file import FileTier
 from perf.clock import ManualClock, SystemClock
 from perf.errors import TierError
 from perf.model import Held, Said
+from tests.unit.cache.interruption import everywhere
 from tests.unit.cache.test_cache import Line, lines
 
 MIB = 2**20
@@ -369,43 +367,20 @@ def test_a_folder_that_opens_late_keeps_what_it_has(tmp_path: Path) -> None:
     assert held.data == b"held"
 
 
-class Interruption:
-    """A trace function that calls *then* once, before instruction number *at* of `Recovery` that is run without *lock*."""
-
-    def __init__(self, at: int, lock: Any, then: Callable[[], None]) -> None:  # Any: a lock's type has no name
-        self.left = at
-        self.lock = lock
-        self.then = then
-
-    def __call__(self, frame: FrameType, event: str, _: object) -> Interruption:
-        frame.f_trace_opcodes = True
-        if event == "opcode" and frame.f_code.co_filename.endswith("recovery.py") and not self.lock.locked():
-            self.left -= 1
-            if self.left == -1:
-                self.then()
-        return self
-
-
 @pytest.mark.parametrize("ask", [lambda owed: owed.covers("a"), lambda owed: len(owed) > 0], ids=["covers", "len"])
 def test_a_name_is_owed_at_every_step_of_a_delivery_that_fails(ask: Callable[[Recovery], bool]) -> None:
     """Between any two instructions of one who asks, another thread may try to deliver what waits, fail and add it again."""
-    interruption, at = None, -1
-    while interruption is None or interruption.left < 0:
-        owed, at = Recovery(), at + 1
+
+    def begin() -> tuple[Callable[[], object], Callable[[], object], Callable[[], bool]]:
+        owed = Recovery()
         owed.add(["k:a"])
         taken = owed.take()
-        interruption = Interruption(at, owed._lock, partial(failed, owed, taken))
-        before = sys.gettrace()
-        sys.settrace(interruption)
-        try:
-            answer = ask(owed)
-        finally:
-            sys.settrace(before)
+
+        def fail() -> None:
+            owed.add(taken)
+            owed.done()
+
+        return lambda: ask(owed), fail, lambda: not owed._lock.locked()
+
+    for at, answer in everywhere("recovery.py", begin):
         assert answer, f"before instruction {at}"
-    assert at > 2  # Otherwise nothing was interrupted.
-
-
-def failed(owed: Recovery, taken: Sequence[str]) -> None:
-    """A delivery that does not work."""
-    owed.add(taken)
-    owed.done()
