@@ -117,6 +117,13 @@ def evictions(state: State, cache: str) -> None:
     panels.lines("evictions", (line,), state, unit="1/s", alt="Entries that left by reason, over time")
 
 
+def waits(state: State, cache: str) -> None:
+    """What a read of the outer tiers takes."""
+    text = _text("cache_tier_duration_seconds", cache, operation="read")
+    line = Line(f"p95 by (tier) ({text})", "")
+    panels.lines("waits", (line,), state, unit="s", alt="95th percentile of a read by tier, over time")
+
+
 def groups(found: Worth) -> None:
     """The cached functions, the largest saving first."""
     frame = pd.DataFrame(

@@ -25,11 +25,13 @@ with right, ui.card("Hit ratio", "of all requests"):
     caching.ratio(state, cache)
 with ui.card("What is cached", "by the time it saved: hits × the mean time of a load"):
     caching.groups(found)
-left, right = st.columns(2)
+left, middle, right = st.columns(3)
 with left, ui.card("Memory", "held, against its bound"):
     caching.size(state, cache)
-with right, ui.card("Evictions", "entries per second, by reason"):
+with middle, ui.card("Evictions", "entries per second, by reason"):
     caching.evictions(state, cache)
+with right, ui.card("Files and Redis", "one read in twenty takes longer"):
+    caching.waits(state, cache)
 wide, narrow = st.columns([3, 2])
 with wide, ui.card("Tiers", "now"):
     caching.tiers(cache)

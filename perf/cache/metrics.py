@@ -42,6 +42,9 @@ ENTRIES = Metric("cache_entries", Kind.GAUGE, "1", "Values that a tier holds.")
 BREAKER = Metric("cache_breaker_state", Kind.GAUGE, "1", "0: the tier is used; 1: it isn't, because it fails.")
 HIT = Metric("cache_hit_percent", Kind.GAUGE, "%", "Hits among the requests since the reading before.")
 LOAD = Metric("cache_load_duration_seconds", Kind.HISTOGRAM, "s", "Time that a factory took.")
+TIER_SECONDS = Metric(
+    "cache_tier_duration_seconds", Kind.HISTOGRAM, "s", "Time that an outer tier took, by operation: read or write."
+)
 WHAT_IF = Metric(
     "cache_whatif_hit_ratio", Kind.GAUGE, "1", "Hit ratio of memory at a multiple of its bound, simulated."
 )
@@ -66,6 +69,7 @@ class Following:
         with self._lock:
             self._told.setdefault(cache, {})
         cache.events.on("loaded", self._recording(cache.namespace))
+        cache.outer.timed.append(self._timing(cache.namespace))
         self._recorder.polls.add(self.poll)
 
     def caches(self) -> list[Threaded]:
@@ -117,6 +121,12 @@ class Following:
     def _recording(self, name: str) -> Callable[[CacheEvent], None]:
         observe = self._recorder.distribution(LOAD, {"cache": name}).record
         return lambda event: observe(event.seconds)
+
+    def _timing(self, name: str) -> Callable[[str, str, float], None]:
+        distribution = self._recorder.distribution
+        return lambda tier, what, seconds: distribution(
+            TIER_SECONDS, {"cache": name, "operation": what, "tier": tier}
+        ).record(seconds)
 
     def _count(self, told: dict[_Key, float], key: _Key, value: float) -> float:
         grown = value - told.get(key, 0.0)

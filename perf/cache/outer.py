@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from time import perf_counter
 from typing import TypeVar
 
 from perf.cache.background import Background
@@ -55,6 +56,7 @@ class Outer:
         self.turns = Turns(self.tiers[-1] if tiers else None, secret, self._ask)
         self.announce: Callable[[Sequence[str]], None] = lambda _: None
         """What tells the other caches that names are no longer true."""
+        self.timed: list[Callable[[str, str, float], None]] = []  # Told of each read and write: tier, which, seconds.
         self._logged: set[tuple[str, str]] = set()
 
     def read(self, key: str, options: EntryOptions, local: Local, fence: Fence) -> tuple[Entry, str] | None:
@@ -70,7 +72,7 @@ class Outer:
         stale: tuple[Entry, str] | None = None
         copies: list[bytes | None] = []
         for tier in self.tiers:
-            held = self._ask(tier, lambda tier=tier: tier.read(key))  # type: ignore[misc]  # mypy can't infer a default
+            held = self._timed(tier, "read", partial(tier.read, key))
             unsealed = self._unsealed(tier, key, held) if held is not None else None
             if held is not None and unsealed is not None:
                 entry = _entry(unsealed, held, options, local.clock.monotonic(), fence.mark)
@@ -200,7 +202,7 @@ class Outer:
                 stored = False
                 continue
             put = partial(tier.write, write.key, held, tags, fence, replaces=write.replaces)
-            done = self._ask(tier, put)
+            done = self._timed(tier, "write", put)
             if done:
                 self.counts.tier(tier.name, "sets")
                 self.counts.tier(tier.name, "set_bytes", len(held.data))
@@ -259,6 +261,13 @@ class Outer:
             self.events.emit(REFUSED, key, f"{tier.name}: {error.reason}")
             self._ask(tier, lambda: tier.invalidate([f"k:{key}"]))
             return None
+
+    def _timed(self, tier: Tier, what: str, call: Callable[[], _T]) -> _T | None:
+        began = perf_counter()
+        answer = self._ask(tier, call)
+        for tell in self.timed:
+            tell(tier.name, what, perf_counter() - began)
+        return answer
 
     def _ask(self, tier: Tier, call: Callable[[], _T]) -> _T | None:
         """What *call* answers; None when it fails."""

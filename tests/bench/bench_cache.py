@@ -91,7 +91,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true")
     quick = parser.parse_args().quick
     print("## The cache: targets\n")
-    fine = table(10 if quick else 60)
+    fine = table(100 if quick else 600)
     print("## The cache: statistics and the what-if\n")
     costs(5 if quick else 50)
     errors(20_000 if quick else 100_000)

@@ -1,12 +1,10 @@
-"""The targets of the cache: floor, ours, the best peer of the same run, and whether it is met. `bench_cache` prints them."""
+"""The targets of the cache: floor, ours, the peers of the same run, and whether it is met. `bench_cache` prints them."""
 
 from __future__ import annotations
 
 import asyncio
 import tempfile
-import threading
 import tracemalloc
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -16,11 +14,11 @@ from perf.cache.entry import Entry
 from perf.clock import SystemClock
 from tests import services
 from tests.bench import bench_cache_hits, bench_cache_redis, bench_cache_tiers
+from tests.bench.bench_cache_stampede import CALLERS, PROCESSES, processes, threads
 from tests.unit.cache import test_memory
 
 PANELS = 100
 """Results that the memory has room for."""
-CALLERS = 40
 
 
 class Target(msgspec.Struct):
@@ -51,11 +49,12 @@ def hits(rounds: int) -> list[Target]:
     sync = bench_cache_hits.synchronous(cache, rounds)
     loop = asyncio.run(bench_cache_hits.asynchronous(cache, rounds))
     floor, ours = sync["dict.get"], sync["@cached"]
+    alone = loop.pop("await empty()")
     peers = {name: cost for name, cost in sync.items() if "cachebox" in name or "cachetools" in name}
     return [
-        Target("`@cached` hit, sync, beside dict.get", floor, ours, 16.0, peer=_best(peers, floor)),
+        Target("`@cached` hit, sync, beside dict.get", floor, ours, 16.0, peer=_others(peers, floor)),
         Target("`@cached` hit, sync, beside cachebox", peers["@cachebox.cached"], ours, 0.85),
-        Target("`@cached` hit, async", loop["await empty()"], loop["await @cached"], 6.0),
+        Target("`@cached` hit, async", alone, loop.pop("await @cached"), 6.0, peer=_others(loop, alone)),
     ]
 
 
@@ -70,10 +69,10 @@ def redis() -> list[Target]:
     """Redis, and without it."""
     rows = []
     with services.redis() as port:
-        for size, number, most in ((1_024, 300, 4.5), (1 << 20, 20, 1.4)):
+        for size, number, most in ((1_024, 30, 4.5), (1 << 20, 2, 1.4)):
             found = bench_cache_redis.hits(port, size, number)
             floor, ours = found["raw socket GET"], found["tier, guarded, enveloped"]
-            peer = _best({name: found[name] for name in ("redis-py get", "cashews, signed")}, floor)
+            peer = _others({name: found[name] for name in ("redis-py get", "cashews, signed")}, floor)
             rows.append(Target(f"Redis hit {size:,} B, enveloped", floor, ours, most, "us", peer))
         seen = bench_cache_redis.seen(port)
     opened = bench_cache_redis.opened()
@@ -102,28 +101,19 @@ def memory() -> list[Target]:
 
 
 def stampede() -> list[Target]:
-    """Executions for callers of one cold key that come at once."""
-    cache = Cache(memory=MemoryTier(2**20, SystemClock()), namespace="bench")
-    runs: list[int] = []
-    ready = threading.Barrier(CALLERS)
-
-    def load() -> int:
-        runs.append(1)
-        threading.Event().wait(0.05)
-        return 1
-
-    def call(_: int) -> object:
-        ready.wait()
-        return cache.get_or_set("cold", load)
-
-    with ThreadPoolExecutor(CALLERS) as pool:
-        list(pool.map(call, range(CALLERS)))
-    return [Target(f"executions for {CALLERS} callers of a cold key", 1.0, float(len(runs)), 1.0, "")]
+    """Executions for one key that all ask for at once."""
+    rows = []
+    for who, ask in ((f"{CALLERS} threads", threads), (f"{PROCESSES} processes", processes)):
+        for fails in (False, True):
+            found = ask(fails=fails)
+            path = f"executions for {who}, {'failing' if fails else 'cold'} key"
+            rows.append(Target(path, 1.0, float(found.pop("ours")), 1.0, "", _others(dict(found), 1.0)))
+    return rows
 
 
 def table(rounds: int) -> bool:
     """Print it; whether all are within half as much again, which is what the build demands."""
-    print("| path | floor | ours | ratio | target | | best peer |\n|---|---|---|---|---|---|---|")
+    print("| path | floor | ours | ratio | target | | peers beside the floor |\n|---|---|---|---|---|---|---|")
     fine = True
     for row in (*hits(rounds), *tiers(), *redis(), *memory(), *stampede()):
         sign, slack = (">=", row.ratio * 1.5 >= row.most) if row.least else ("<=", row.ratio <= 1.5 * row.most)
@@ -134,6 +124,5 @@ def table(rounds: int) -> bool:
     return fine
 
 
-def _best(peers: dict[str, float], floor: float) -> str:
-    name = min(peers, key=peers.__getitem__)
-    return f"{name} {peers[name] / floor:.1f}x"
+def _others(peers: dict[str, float], floor: float) -> str:
+    return ", ".join(f"{name} {peers[name] / floor:.1f}x" for name in sorted(peers, key=peers.__getitem__))

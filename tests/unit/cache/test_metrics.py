@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import gc
+from pathlib import Path
 
 from perf.cache.cache import Cache
-from perf.cache.metrics import RECOVERY, Following, gauges
+from perf.cache.metrics import RECOVERY, TIER_SECONDS, Following, gauges
 from perf.cache.options import EntryOptions
 from perf.cache.stats import Counts
+from perf.cache.tiers.file import FileTier
 from perf.cache.tiers.memory import MemoryTier
-from perf.clock import ManualClock
+from perf.clock import ManualClock, SystemClock
 from perf.model import TierUsage
 from perf.record import Recorder
 
@@ -90,3 +92,18 @@ def test_a_cache_that_is_gone_is_not_kept(clock: ManualClock) -> None:
     following.follow(made(clock))
     gc.collect()
     assert following.caches() == []
+
+
+def test_every_read_and_write_of_an_outer_tier_is_timed(tmp_path: Path) -> None:
+    clock = SystemClock()
+    recorder, files = Recorder(clock), FileTier(tmp_path, 2**20, clock)
+    cache = Cache(memory=MemoryTier(2**20, clock), outer=[files], namespace="shop", clock=clock)
+    Following(recorder).follow(cache)
+    cache.get("absent")
+    cache.set("key", 1)
+    assert cache.flush(20)
+    cache.get("absent")
+    found = {labels: value for metric, labels, value in recorder.totals() if metric is TIER_SECONDS}
+    assert {dict(labels)["operation"]: value.count for labels, value in found.items()} == {"read": 2, "write": 1}
+    assert {dict(labels)["tier"] for labels in found} == {"file"}
+    cache.close()
