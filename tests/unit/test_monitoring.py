@@ -8,6 +8,7 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
@@ -132,13 +133,19 @@ def test_starting_stopping_and_recording_can_be_awaited_or_not(monitor: Performa
     monitor.stop_monitoring()
 
 
+def stopped(monitor: PerformanceMonitor) -> None:
+    """Stop, and wait for a sender that took longer than its grace."""
+    monitor.stop_monitoring()
+    eventually(lambda: all(thread.name != "perf-sender" for thread in threading.enumerate()), seconds=60.0)
+
+
 def test_a_program_sends_and_never_opens_the_store(monitor: PerformanceMonitor, alone: Path) -> None:
     monitor.start_monitoring("shop")
     sender = default.sender()
     monitor.start_monitoring("other")
     assert default.sender() is sender
     log_processing_step("step", duration_ms=1.0)
-    monitor.stop_monitoring()
+    stopped(monitor)
     assert sorted(file.name for file in (alone / "data").iterdir()) == ["perf.spool"]
     with closing(Spool(alone / "data" / "perf.spool", SystemClock())) as spool:
         batch = spool.oldest("test")
@@ -156,7 +163,7 @@ def test_counts_of_a_program_that_stopped_and_starts_again_are_sent_once(
     for items in (5, 3):
         log_processing_step("step", duration_ms=1.0, items_processed=items)
         monitor.start_monitoring()
-        monitor.stop_monitoring()
+        stopped(monitor)
     collector.close()
     assert [value for _, name, value in collector.sums if name == "processing_items_total" and value] == [5.0, 3.0]
 
