@@ -33,6 +33,7 @@ _marks = msgspec.msgpack.Decoder(dict[str, bytes])
 class RedisTier:
     """Entries in the Redis at *url*, under keys that begin with *prefix*.
 
+    For a cache it stands behind a `Guarded`, which says later what couldn't be said: alone, an invalidation that fails is lost.
     *timeout* (seconds) is for a whole operation, connecting included. In a cluster *prefix* needs a hash tag: ``{perf}``.
     Raises: TierError from every method, with the kinds of `perf.cache.tiers.wire`.
     """
