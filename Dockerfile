@@ -18,7 +18,8 @@ RUN python -m venv /opt/perf \
 FROM python:3.11-slim
 LABEL org.opencontainers.image.title="perf" \
       org.opencontainers.image.licenses="Apache-2.0"
-RUN useradd --system --uid 10001 --no-create-home --home-dir /data perf \
+RUN groupadd --system --gid 10001 perf \
+ && useradd --system --uid 10001 --gid 10001 --no-create-home --home-dir /data perf \
  && install -d -o perf -g perf /data
 COPY --from=build /opt/perf /opt/perf
 WORKDIR /app
@@ -29,13 +30,14 @@ ENV PATH=/opt/perf/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PERF_ENVIRONMENT=production \
     PERF_STORE__PATH=/data/perf.duckdb \
-    STREAMLIT_SERVER_ADDRESS=0.0.0.0
-USER perf
+    PERF_SERVER__HOST=0.0.0.0
+USER 10001:10001
 VOLUME /data
 EXPOSE 8503
 # A failing store is no reason to restart: only a process that doesn't answer is. The path exists below /health alone,
 # because Streamlit answers 200 to every unknown one.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --retries=3 \
   CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8503/health/live', timeout=4)"]
-# Exec form: SIGTERM reaches the server, which drains, checkpoints and closes the store.
-CMD ["streamlit", "run", "app.py"]
+# Exec form: SIGTERM reaches the server, which drains, checkpoints and closes the store within 25 s (docker stop -t 30).
+# The owner without the dashboard: docker run ... perf python -m perf serve
+CMD ["python", "-m", "perf", "dashboard"]

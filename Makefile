@@ -23,10 +23,12 @@ test: $(VENV)/.dev ## Run all tests (ARGS="-k name" for some)
 check: $(VENV)/.dev ## Lint, formatting, types, import contracts, dependencies, dead code, sizes
 	@$(PY) -m tools.check $(CODE)
 
-fix: $(VENV)/.dev ## Format, apply safe lint fixes, regenerate the README's settings table
+fix: $(VENV)/.dev ## Format, apply safe lint fixes, regenerate the tables of settings and of access and the list of endpoints
 	@$(VENV)/bin/ruff check --fix --quiet . || true
 	@$(VENV)/bin/ruff format --quiet .
 	@$(PY) -m tools.settings_table
+	@$(PY) -m tools.access_table
+	@$(PY) -m tools.api_guide
 
 bench: $(VENV)/.dev ## Run the benchmarks one after another; prints Markdown
 	@for file in tests/bench/bench_*.py; do $(PY) -m "tests.bench.$$(basename "$$file" .py)" $(ARGS) || exit 1; done

@@ -13,20 +13,26 @@ ROOT = Path(__file__).resolve().parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from dashboard import assets, first, frontend, nav, startup  # noqa: E402  # The folder of this file must be importable first.
-from perf.api.app import routes  # noqa: E402
+from dashboard import access, assets, first, frontend, nav, startup, subpath  # noqa: E402  # The folder of this file must be importable first.
+from perf.api.app import needs, routes  # noqa: E402
+from perf.api.guard import Guard  # noqa: E402
 from perf.api.hosts import KnownHosts  # noqa: E402
 from perf.api.middleware import SecurityHeaders  # noqa: E402
 from perf.api.problem import http_error  # noqa: E402
+from perf.api.stack import stack  # noqa: E402
 
 runtime = startup.open_runtime()
+ours = [*routes(runtime), *assets.routes(), *nav.routes()]
 app = st.App(
     ROOT / "dashboard" / "main.py",
     lifespan=startup.lifespan,
-    routes=[*routes(runtime), *assets.routes(), *nav.routes()],
+    routes=ours,
     middleware=[
+        Middleware(subpath.SubPath, first=subpath.firsts(ours)),
+        *stack(runtime),
         Middleware(KnownHosts, hosts=startup.hosts(runtime.settings)),
-        Middleware(SecurityHeaders),
+        Middleware(SecurityHeaders, https=runtime.settings.access.url.startswith("https:")),
+        Middleware(Guard, access=runtime.access, rules=access.rules(needs()), base=startup.base()),
         Middleware(assets.Preload),
         Middleware(first.FirstPage),
         Middleware(frontend.Frontend),

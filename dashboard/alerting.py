@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import streamlit as st
 
-from dashboard import data, ui
+from dashboard import access, data, ui
 from dashboard.state import POINTS, State
 from perf.alerts.condition import compile
 from perf.alerts.preview import Preview
@@ -24,6 +24,7 @@ from perf.model import (
     Silence,
     Window,
 )
+from perf.model.access import Scope
 from perf.views.alerts import Alerts, ChannelState, Firing
 from perf.views.rules import RuleState
 
@@ -144,13 +145,14 @@ def channels() -> list[str]:
 
 def author() -> str:
     """Who looks at this page: the name of the sign-in, else the one typed below the answer."""
-    return str(st.user.get("email") or st.session_state.get("who") or "")
+    return access.person() if access.signs_in() else str(st.session_state.get("who") or "")
 
 
 def command(title: str, act: Callable[[], object], done: str) -> None:
     """Do *act*, say that it is *done*, and draw the page anew; a failure says why, and the page stays."""
     with ui.framed(title):
-        act()
+        with access.doing(Scope.OPERATE):
+            act()
         for cached in (states, history, deliveries, delivery, firings):
             cached.clear()
         st.toast(done, icon=":material/check:")

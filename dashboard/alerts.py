@@ -6,11 +6,12 @@ from functools import partial
 
 import streamlit as st
 
-from dashboard import alerting, data, nav, tables, theme, ui
+from dashboard import access, alerting, data, nav, tables, theme, ui
 from dashboard.silences import SPANS
 from dashboard.state import State, lasted
 from dashboard.units import NOTHING, show
 from perf.model import AlertRule, Incident, IncidentFilter, IncidentState, Severity, Status
+from perf.model.access import Scope
 
 PARTS = ("Firing", "History", "Rules", "Silences", "Deliveries")
 SHOWN = 10
@@ -62,7 +63,7 @@ def part() -> str:
 
 def who() -> None:
     """The name under which this reader acts; asked for only where nobody signed in."""
-    if not st.user.get("email"):
+    if not access.signs_in():
         st.text_input("Your name", key="who", placeholder="who acknowledges, silences, resolves", width=300)
 
 
@@ -103,20 +104,28 @@ def _incident(one: Incident, state: State) -> None:
 
 def _actions(one: Incident) -> None:
     desk, by = alerting.alerts(), alerting.author()
-    quiet = alerting.silenced(one)
+    quiet, why = alerting.silenced(one), access.reason(Scope.OPERATE)
     if st.button(
         "Acknowledge",
         key=f"acknowledge_{one.id}",
         icon=":material/visibility:",
-        disabled=bool(one.acknowledged_by),
-        help="No more reminders, until it gets worse",
+        disabled=bool(one.acknowledged_by or why),
+        help=why or "No more reminders, until it gets worse",
     ):
         alerting.command("Acknowledging", lambda: desk.acknowledge(one.id, by=by), "Acknowledged")
     span = st.selectbox("Silence for", list(SPANS), key=f"span_{one.id}", width=150, label_visibility="collapsed")
-    if st.button("Silence", key=f"silence_{one.id}", icon=":material/notifications_off:", disabled=quiet):
+    if st.button(
+        "Silence", key=f"silence_{one.id}", icon=":material/notifications_off:", disabled=bool(quiet or why), help=why
+    ):
         seconds = SPANS[str(span)]
         alerting.command("Silencing", lambda: desk.silence_incident(one.id, seconds=seconds, author=by), "Silenced")
-    if st.button("Resolve", key=f"resolve_{one.id}", icon=":material/check:", help="It begins anew if it still holds"):
+    if st.button(
+        "Resolve",
+        key=f"resolve_{one.id}",
+        icon=":material/check:",
+        disabled=bool(why),
+        help=why or "It begins anew if it still holds",
+    ):
         alerting.command("Resolving", lambda: desk.resolve(one.id, by=by), "Resolved")
 
 

@@ -79,7 +79,9 @@ class Preload:
         async def with_link(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                if headers.get("content-type", "").startswith("text/html"):
+                # A page that brings a policy of its own, such as the one for signing in, has no use for Plotly.
+                page = headers.get("content-type", "").startswith("text/html")
+                if page and "content-security-policy" not in headers:
                     headers.append("link", f"<{plotly_path()}>; rel=preload; as=script")
             await send(message)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from dashboard import calls, data, panels, tables, ui
+from dashboard import access, calls, data, panels, tables, ui
 from dashboard.components.live import Line, Tile, live_tiles
 from dashboard.state import State
 from dashboard.units import show
 from perf.model import Selector, Status
+from perf.model.access import Scope
 from perf.model.matching import Match
 from perf.selectors import Expression
 from perf.views.cache import LOADED, OWN, Worth
@@ -206,10 +207,14 @@ def forget(cache: str) -> None:
     )
     what = row.selectbox("Forget", ("key", "tag", "pattern"), width=130)
     text = row.text_input("Which", placeholder="a key, a tag, or user:*")
-    asked = row.form_submit_button("Forget", icon=":material/delete_sweep:")
+    why = access.reason(Scope.OPERATE)
+    asked = row.form_submit_button("Forget", icon=":material/delete_sweep:", disabled=bool(why), help=why)
     if asked and text.strip():
-        count = data.forget(str(what), text.strip(), cache)
-        st.toast(f"{what} {text.strip()!r}: {count:,} entries forgotten from memory", icon=":material/delete_sweep:")
+        with ui.framed("Forgetting"):
+            count = data.forget(str(what), text.strip(), cache)
+            st.toast(
+                f"{what} {text.strip()!r}: {count:,} entries forgotten from memory", icon=":material/delete_sweep:"
+            )
 
 
 def _text(metric: str, cache: str, **labels: str) -> str:

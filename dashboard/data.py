@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from importlib import metadata
 
 import msgspec
-import streamlit as st
 
-from dashboard import state
+from dashboard import access, state
 from dashboard.kept import forget as forget_answers
 from dashboard.kept import kept
 from perf import default, settings
@@ -31,6 +30,7 @@ from perf.model import (
     Window,
     WriterStats,
 )
+from perf.model.access import Scope
 from perf.runtime import Runtime
 from perf.sources.sampler import SourceState
 from perf.timerange import step_for
@@ -83,11 +83,6 @@ def health() -> Health:
     return runtime().health.check()
 
 
-def check_now() -> Health:
-    """A verdict that is made now."""
-    return runtime().health.check(fresh=True)
-
-
 def limits() -> dict[str, Threshold]:
     """Metric -> threshold in force."""
     return runtime().thresholds()
@@ -96,8 +91,8 @@ def limits() -> dict[str, Threshold]:
 def set_limit(metric: str, threshold: Threshold | None) -> None:
     """Store a threshold (None: back to the configured one) and forget what was computed with the old one."""
     rt = runtime()
-    author = str(st.user.get("email") or "dashboard")  # Without sign-in there is no user.
-    thresholds.change(rt.store, rt.writer, rt.clock, metric, threshold, author=author)
+    with access.doing(Scope.OPERATE):
+        thresholds.change(rt.store, rt.writer, rt.clock, metric, threshold, author=access.person())
     forget_answers(concerns)
 
 
@@ -290,4 +285,5 @@ def forget(kind: str, text: str, name: str) -> int:
     their memory held of it.
     """
     wanted = {"key": text} if kind == "key" else {"tags": (text,)} if kind == "tag" else {"pattern": text}
-    return own_caches.invalidate(name=name or None, **wanted) or 0
+    with access.doing(Scope.OPERATE, "cache.invalidate", f"{name} {kind} {text}".strip()):
+        return own_caches.invalidate(name=name or None, **wanted) or 0

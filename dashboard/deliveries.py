@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import alerting, alerts, data, tables, ui
+from dashboard import access, alerting, alerts, data, tables, ui
 from dashboard.state import State, lasted
 from dashboard.units import NOTHING, show
 from perf.model import Window
+from perf.model.access import Scope
 from perf.views.alerts import ChannelState
 
 
@@ -40,9 +41,11 @@ def deliveries(state: State) -> None:
 def _test() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         channel = st.selectbox("Channel", alerting.channels(), key="test_channel", width=200)
-        pressed = st.button("Send test", key="send_test", icon=":material/send:", disabled=channel is None)
+        why = access.reason(Scope.OPERATE)
+        off = channel is None or bool(why)
+        pressed = st.button("Send test", key="send_test", icon=":material/send:", disabled=off, help=why)
     if pressed and channel is not None:
-        with ui.framed("The test"):
+        with ui.framed("The test"), access.doing(Scope.OPERATE, "channel.test", channel):
             attempts = alerting.alerts().test(channel)
             if not attempts:
                 st.warning(f"{channel} was not tried yet; the attempt will stand below.", icon=":material/schedule:")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import nav, sidebar, style, ui
+from dashboard import access, away, nav, sessions, sidebar, style, ui
 
 st.set_page_config(page_title="perf", page_icon=style.ICON, layout="wide", initial_sidebar_state="expanded")
 st.html(style.CSS)
 st.logo(style.LOGO, size="large")
+if not access.may(access.READ):
+    st.html('<p>Your session is over. <a href="./signin" target="_self">Sign in</a> to go on.</p>')
+    st.stop()
 
 sections: dict[str, list[st.Page]] = {}
 for item in nav.ENTRIES:
@@ -22,6 +25,8 @@ for item in nav.ENTRIES:
     )
     sections.setdefault(item.section, []).append(page)
 chosen = st.navigation(sections)
+sessions.known().seen()
+away.gate()
 
 with st.sidebar:
     with ui.framed("Thresholds"):

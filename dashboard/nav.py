@@ -79,6 +79,15 @@ ENTRIES: tuple[Entry, ...] = (
         help="Does it pay?",
     ),
     Entry(
+        file="profiler",
+        title="Profiler",
+        icon=":material/local_fire_department:",
+        path="profiler",
+        section="Data",
+        timed=False,
+        help="What does perf itself spend its time on?",
+    ),
+    Entry(
         file="settings",
         title="Settings",
         icon=":material/settings:",

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dashboard import alerting, data, ui
+from dashboard import alerting, data
 from dashboard.components.live import Annotation as Mark
 from dashboard.components.live import Band, Line, Tile, View, live_chart, live_strip, live_tiles
 from dashboard.components.live import Threshold as Limit
 from dashboard.state import State
-from dashboard.theme import LOOKS
 from dashboard.units import show
-from perf.health import Health
-from perf.model import DEPLOY, Annotation, Kind, Level, Metric, Severity, Status
+from perf.model import DEPLOY, Annotation, Kind, Level, Metric, Severity
 
 BYTES_PER_SAMPLE = 4.0  # Sealed 3.5, and 9 for the newest six hours: docs/benchmarks.md.
 RECEIVED = "sum(rate(network_receive_bytes_total))"
@@ -161,13 +159,6 @@ def trend(metric: Metric, state: State) -> None:
 def checks(state: State) -> None:
     """The worst state of every check, step by step."""
     live_strip("checks", "max_over_time(probe_status)", "probe", view(state), alt="States of all checks")
-
-
-def verdict(health: Health) -> None:
-    """The health page's answer."""
-    bad = [result for result in health.results if result.status is not Status.HEALTHY]
-    words = "All checks pass." if not bad else f"{len(bad)} of {len(health.results)} checks need a look."
-    ui.answer(health.status, f"{LOOKS[health.status].word.capitalize()}.", f"{words} {health.sentence if bad else ''}")
 
 
 def store_note() -> str:

@@ -8,7 +8,7 @@ from functools import partial
 import msgspec
 import streamlit as st
 
-from dashboard import alerting, bandchart, data, rulefields, tables, ui
+from dashboard import access, alerting, bandchart, data, rulefields, tables, ui
 from dashboard.fields import Fields
 from dashboard.state import State, lasted
 from dashboard.units import show
@@ -17,6 +17,7 @@ from perf.alerts.defaults import DEFAULTS
 from perf.alerts.preview import Preview
 from perf.errors import PerfError, QueryError
 from perf.model import AlertRule, Severity, Window
+from perf.model.access import Scope
 from perf.views.rules import RuleState
 
 NEW = "new rule"
@@ -55,8 +56,10 @@ def _buttons(draft: AlertRule, held: RuleState | None, *, right: bool) -> None:
     stored = held.rule if held else None
     words = "Back to the default" if held and held.default else "Delete"
     with st.container(horizontal=True, gap="small"):
-        save = st.button("Save", type="primary", key="save_rule", disabled=draft == stored)
-        drop = st.button(words, key="drop_rule", disabled=stored is None or stored in DEFAULTS)
+        why = access.reason(Scope.OPERATE)
+        save = st.button("Save", type="primary", key="save_rule", disabled=draft == stored or bool(why), help=why)
+        off = stored is None or stored in DEFAULTS or bool(why)
+        drop = st.button(words, key="drop_rule", disabled=off, help=why)
     if save and right:
         rule = draft if draft.id else _replace(draft, id=files.identity(draft.name))
         act = partial(rules.save, rule, author=who)

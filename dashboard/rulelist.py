@@ -5,10 +5,11 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from dashboard import alerting, ui
+from dashboard import access, alerting, ui
 from dashboard.state import lasted
 from dashboard.units import NOTHING
 from perf.alerts.files import Difference
+from perf.model.access import Scope
 
 _MARKS = {"firing": "▲", "error": "■", "no_data": "◌", "pending": "▲", "ok": "●", "off": "◌"}
 
@@ -49,7 +50,8 @@ def file() -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         drop = st.checkbox("Rules that it lacks go", key="rules_drop")
         compare = st.button("Compare", key="compare_rules", disabled=not source)
-        take = st.button("Import", key="import_rules", disabled=not source)
+        why = access.reason(Scope.OPERATE)
+        take = st.button("Import", key="import_rules", disabled=not source or bool(why), help=why)
     if take:
         author = alerting.author() or "dashboard"
         alerting.command("Not imported", lambda: rules.take(source, drop=drop, author=author), "Imported")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 from functools import partial
 
 import msgspec
 import streamlit as st
 
-from dashboard import data
+from dashboard import access, data
 from dashboard.state import COMPARE, RANGES, lasted
 from dashboard.units import show
 from perf.errors import PerfError
 from perf.model import Threshold
+from perf.model.access import Scope
 
 _NAMES = {
     "cpu_usage_percent": "CPU",
@@ -33,13 +35,14 @@ def thresholds() -> None:
     st.markdown("**Thresholds**")
     drafts = {metric: _field(metric, label, key, stored[metric]) for metric, label, key in FIELDS if metric in stored}
     changed = {metric: value for metric, value in drafts.items() if value != stored[metric].warning}
+    why = access.reason(Scope.OPERATE)
     pressed = st.button(
         "Apply",
         key="apply_thresholds",
         type="primary",
         width="stretch",
-        disabled=not changed,
-        help="Stores the changed thresholds for everybody who looks at this dashboard" if changed else None,
+        disabled=not changed or bool(why),
+        help=why or ("Stores the changed thresholds for everybody who looks at this dashboard" if changed else None),
     )
     if pressed:
         _apply(changed, stored)
@@ -87,14 +90,15 @@ def _apply(changed: dict[str, float], stored: dict[str, Threshold]) -> None:
 
 def editor() -> None:
     """Every threshold with both limits; a row is stored by its button, and can go back to what is configured."""
-    stored, configured = data.limits(), data.runtime().settings.thresholds
+    stored, configured, why = data.limits(), data.runtime().settings.thresholds, access.reason(Scope.OPERATE)
     for metric, threshold in stored.items():
         with st.form(f"limit_{metric}", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
             name = _NAMES.get(metric, metric)
             warning = st.number_input(f"{name}: warning above (%)", value=float(threshold.warning), format="%g")
             critical = st.number_input("critical above (%)", value=threshold.critical, format="%g", placeholder="never")
-            save = st.form_submit_button("Store")
-            reset = st.form_submit_button("Reset", disabled=configured.get(metric) == threshold)
+            save = st.form_submit_button("Store", disabled=bool(why), help=why)
+            same = configured.get(metric) == threshold
+            reset = st.form_submit_button("Reset", disabled=same or bool(why), help=why)
         if save or reset:
             _store(metric, None if reset else Threshold(float(warning or 0.0), critical))
 
@@ -157,3 +161,7 @@ def footer(zone: str) -> None:
     own = next((i.last_value for i in cost if ("process", "perf") in i.labels), None)
     words = "" if own is None else f" · perf uses {show(own, '%')} of a core"
     st.caption(f"Times in {zone}{words}")
+    if access.signs_in():
+        # A link of Streamlit's own would open another tab.
+        name = html.escape(access.person())
+        st.html(f'<small>Signed in as {name} · <a href="./signout" target="_self">Sign out</a></small>')

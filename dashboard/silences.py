@@ -8,12 +8,13 @@ from zoneinfo import available_timezones
 
 import streamlit as st
 
-from dashboard import alerting, data, tables, ui
+from dashboard import access, alerting, data, tables, ui
 from dashboard.fields import Fields, demanded
 from dashboard.state import State, from_local, to_local
 from dashboard.units import NOTHING
 from perf.alerts.silences import DAYS, coming
 from perf.model import Match, Silence, Window
+from perf.model.access import Scope
 
 SPANS: dict[str, float | None] = {"1 h": 3600.0, "4 h": 14_400.0, "1 d": 86_400.0, "until it resolves": None}
 PLANNED = "from … to …"
@@ -30,7 +31,13 @@ def silences(state: State) -> None:
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
             labels = {f"{_matched(one)} · {one.author} · {one.id}": one.id for one in found}
             chosen = st.selectbox("Silence", list(labels), key="silence", width=420)
-            if st.button("End it", key="end_silence", icon=":material/notifications_active:"):
+            if st.button(
+                "End it",
+                key="end_silence",
+                icon=":material/notifications_active:",
+                disabled=not access.may(Scope.OPERATE),
+                help=access.reason(Scope.OPERATE),
+            ):
                 silence_id = labels[str(chosen)]
                 alerting.command("Ending", lambda: alerting.alerts().end_silence(silence_id), "Ended")
     else:
@@ -60,7 +67,7 @@ def form(state: State) -> None:
     recurrence = _recurrence(fields, repeats, to_local(window.start, zone))
     with st.container(horizontal=True, gap="small"):
         by = fields.read(
-            lambda: st.text_input("Your name", key="quiet_author", value=alerting.author()),
+            lambda: st.text_input("Your name", key="quiet_author", value=alerting.author(), disabled=access.signs_in()),
             demanded("your name"),
             "",
             told=pressed,
@@ -71,14 +78,18 @@ def form(state: State) -> None:
         matchers=tuple(matchers),
         start=window.start,
         end=end,
-        author=by,
+        author=access.person() if access.signs_in() else by,
         comment=comment,
         recurrence=recurrence,
         zone=zone,
     )
     if recurrence and not fields.wrong:
         st.caption(f"It holds {_coming(wanted, now)} ({zone}).")
-    if st.button("Silence", key="add_silence", icon=":material/notifications_off:") and not fields.wrong:
+    why = access.reason(Scope.OPERATE)
+    if (
+        st.button("Silence", key="add_silence", icon=":material/notifications_off:", disabled=bool(why), help=why)
+        and not fields.wrong
+    ):
         alerting.command("The silence", lambda: alerting.alerts().silence(wanted), "Silenced")
 
 

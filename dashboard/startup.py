@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
+import logging
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 
 import streamlit as st
 from starlette.concurrency import run_in_threadpool
 
+from dashboard import sessions
 from perf import default, logs, settings
 from perf.alerts.redaction import RedactingFilter, Redactor
+from perf.api.ending import ending, take_over
+from perf.api.healthport import HealthPort, open_port
 from perf.api.hosts import answered
 from perf.errors import PerfError
 from perf.runtime import Runtime
-from perf.settings import Settings
+from perf.settings import ProductionSettings, Settings
+
+_ports: list[AbstractContextManager[HealthPort | None]] = []
+"""The second port, between its opening (which may fail) and the first request."""
+_log = logging.getLogger(__name__)
 
 
 def open_runtime() -> Runtime:
@@ -25,6 +34,7 @@ def open_runtime() -> Runtime:
         logs.configure(loaded.logs, RedactingFilter(Redactor(logs.secrets(loaded))))
         hosts(loaded)
         runtime = Runtime(loaded)
+        _ports.append(open_port(runtime, _address(), hosts(loaded)))
     except PerfError as error:
         print(f"perf: {error}", file=sys.stderr)  # noqa: T201  # Nothing listens to a logger yet.
         raise SystemExit(2) from error
@@ -36,15 +46,21 @@ def open_runtime() -> Runtime:
 async def lifespan(_: st.App) -> AsyncIterator[dict[str, object]]:
     """Start before the first request, stop after the last."""
     runtime = default.get()
+    end = ending(runtime)
+    take_over(end)
     runtime.start(url())
     await run_in_threadpool(_warm)
     # Streamlit collects the oldest generation after every script run; what is frozen here costs those runs nothing.
     gc.collect()
     gc.freeze()
-    try:
-        yield {}
-    finally:
-        await run_in_threadpool(runtime.stop)
+    tidying = asyncio.create_task(_tidy(runtime.settings.production))
+    with _ports.pop():
+        try:
+            yield {}
+        finally:
+            tidying.cancel()
+            await run_in_threadpool(runtime.stop, end.left)
+            end.done()
 
 
 def script_failed(error: Exception) -> bool:
@@ -62,11 +78,26 @@ def url() -> str:
     return f"http://{host}:{st.get_option('server.port')}"
 
 
+def base() -> str:
+    """The path that Streamlit's routes lie below, if any."""
+    return str(st.get_option("server.baseUrlPath") or "")
+
+
 def hosts(loaded: Settings) -> tuple[str, ...]:
     """Host names that requests may carry. Raises: SettingsError for an address that is open without being meant to be."""
-    names = answered(_address(), insecure=loaded.insecure)
+    names = answered(_address(), insecure=loaded.insecure, access=loaded.access)
     public = str(st.get_option("browser.serverAddress") or "").lower()
     return (*names, public) if public else names
+
+
+async def _tidy(settings: ProductionSettings) -> None:
+    """Close unused dashboards every so often; on the event loop, where Streamlit wants it."""
+    while settings.session_cleanup:
+        await asyncio.sleep(settings.session_interval)
+        try:
+            sessions.known().turn()
+        except Exception:  # noqa: BLE001 - a loop of its own: logged, and it goes on.
+            _log.exception("unused dashboards were not closed")
 
 
 def _address() -> str:

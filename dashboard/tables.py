@@ -16,7 +16,7 @@ from dashboard.data import Setting
 from dashboard.state import POINTS, State, lasted
 from dashboard.theme import LOOKS
 from dashboard.units import NOTHING, exact, show
-from perf.model import Change, Labels, LevelUsage, ProbeResult, RowOrder, Rows, RowsQuery, Selector, Status, Window
+from perf.model import Change, Labels, LevelUsage, RowOrder, Rows, RowsQuery, Selector, Status, Window
 from perf.settings import as_thresholds
 from perf.sources.sampler import SourceState
 from perf.timerange import rfc3339
@@ -105,21 +105,6 @@ def _downloads(metrics: tuple[str, ...], window: Window, search: str, zone: str)
     for name, extra in (("CSV", [("format", "csv"), ("zone", zone)]), ("Parquet", [("format", "parquet")])):
         address = f"api/v1/export?{urlencode([*queries, *common, *extra])}"
         st.link_button(name, address, icon=":material/download:", help=f"Every matching sample of the range as {name}")
-
-
-def probes(results: Sequence[ProbeResult], zone: str) -> None:
-    """Checks with state, message and duration."""
-    rows = [
-        {
-            "State": f"{LOOKS[result.status].shape} {LOOKS[result.status].word}",
-            "Check": result.name,
-            "Says": result.message,
-            "Took": show(result.seconds, "s"),
-            "Checked": data.clock_time(result.ts, zone, seconds=True),
-        }
-        for result in results
-    ]
-    plain(rows, alt="Health checks")
 
 
 def disks() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import data, panels, sidebar, tables, ui
+from dashboard import data, keyring, panels, sidebar, tables, ui
 
 state = ui.state()
 left, right = st.columns(2)
@@ -16,6 +16,11 @@ with right, ui.card("Changes", "the newest first"):
         tables.changes(found, state.zone)
     else:
         ui.empty("Every change of a threshold will stand here, with its time and author.")
+
+with ui.card("API keys", "for programs; what is kept of a key opens nothing"):
+    keyring.keys(state)
+with ui.card("Audit log", "who changed what, when and from where"):
+    keyring.audit(state)
 
 left, right = st.columns(2)
 with left, ui.card("Sources", "what is read, how often, and what a reading costs"):

@@ -52,8 +52,16 @@ class StoreClosed(StoreError):
     """The store has been closed."""
 
 
+class StoreAway(StoreError):
+    """The owner of the store does not answer: nothing is known to be written, the same batch may be tried again."""
+
+
 class OwnerError(PerfError):
     """The owner of the store can't be reached or refused."""
+
+
+class OwnerAway(OwnerError):
+    """The owner of the store can't be reached."""
 
 
 class PluginError(PerfError):

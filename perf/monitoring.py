@@ -6,18 +6,22 @@ from collections.abc import Callable, Generator, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from types import TracebackType
-from typing import Any, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 import msgspec
 
 from perf.clock import SystemClock
-from perf.model import Exemplar, Kind, Metric, Threshold
+from perf.model import Exemplar, Histogram, Kind, Metric, Threshold
+from perf.model.distribution import merge
 from perf.ports import Clock
 from perf.record import Edge, Recorder, current
 from perf.record.callers import edges
-from perf.record.summary import summary
+from perf.record.summary import REQUEST, Totals, summary
 from perf.record.timers import FUNCTION, OPERATION, PAGE, Timer, recorded
 from perf.record.watch import Watch
+
+if TYPE_CHECKING:
+    from perf.runtime import Runtime
 
 __all__ = [
     "DatabaseOperationMixin",
@@ -159,13 +163,15 @@ class PerformanceMonitor:
     def get_performance_summary(self, hours: float = 24) -> dict[str, Any]:  # the flat dict that old scripts read
         """What is known of the last *hours*: from the store when this process owns one, else since it began to record.
 
-        What has no data is None, never 0.
+        What has no data is None, never 0. ``system_health_score`` is 0 to 100 (docs/guides/health.md).
         """
         from perf import default  # as above
 
         runtime = default.running()
-        totals = self.recorder.totals()
-        return summary(totals, None if runtime is None else runtime.store, self._clock.now(), hours)
+        totals, now = list(self.recorder.totals()), self._clock.now()
+        found = summary(totals, None if runtime is None else runtime.store, now, hours)
+        found["system_health_score"] = _score(runtime, totals, found, now, hours)
+        return found
 
     def get_slow_calls(self, since: float = 0.0) -> list[Exemplar]:
         """The slowest calls that ended at *since* (Unix seconds) or later."""
@@ -261,6 +267,24 @@ def log_processing_step(step: str, duration_ms: float, items_processed: int | No
     recorder.distribution(FUNCTION, {"category": "processing", "function": step}).record(duration_ms / 1e3)
     if items_processed:
         recorder.counter(ITEMS, {"step": step}).add(float(items_processed))
+
+
+def _score(runtime: Runtime | None, totals: Totals, found: Mapping[str, Any], now: float, hours: float) -> float | None:
+    """0 to 100: from the store where there is one, else from what was recorded here; None without anything to judge by."""
+    from perf.health.score import scored  # as above: numpy is for those who ask
+    from perf.settings import HealthSettings
+    from perf.views import health
+
+    if runtime is not None:
+        return health.score(runtime.store, runtime.settings.health, now, hours * 3600.0).value
+    requests = [value for metric, _, value in totals if metric.name == REQUEST and isinstance(value, Histogram)]
+    query = found["avg_query_time_ms"]
+    facts = {
+        "responses": merge(requests).quantile(0.95) if requests else None,
+        "database": None if query is None else query / 1e3,
+        "errors": found["error_rate_percent"],
+    }
+    return scored(facts, HealthSettings().score).value
 
 
 _MONITOR = PerformanceMonitor()

@@ -10,6 +10,7 @@ from perf.errors import PluginError
 STORES: Mapping[str, str] = {
     "duckdb": "perf.store.duckdb:DuckDBStore",
     "memory": "perf.store.memory:MemoryStore",
+    "remote": "perf.store.remote:RemoteStore",
 }
 
 SOURCES: Mapping[str, str] = {
@@ -28,6 +29,17 @@ CHANNELS: Mapping[str, str] = {
     "pagerduty": "perf.alerts.channels.pagerduty:PagerDutyChannel",
     "slack": "perf.alerts.channels.slack:SlackChannel",
     "webhook": "perf.alerts.channels.webhook:WebhookChannel",
+}
+
+PROBES: Mapping[str, str] = {
+    "certificate": "perf.health.probes.certificate:CertificateProbe",
+    "data": "perf.health.probes.data:DataProbe",
+    "dns": "perf.health.probes.dns:DnsProbe",
+    "duckdb": "perf.health.probes.duckdb:DuckDBProbe",
+    "http": "perf.health.probes.http:HttpProbe",
+    "postgres": "perf.health.probes.postgres:PostgresProbe",
+    "redis": "perf.health.probes.redis:RedisProbe",
+    "sqlite": "perf.health.probes.sqlite:SQLiteProbe",
 }
 
 

@@ -8,7 +8,7 @@ import types
 import typing
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -35,6 +35,9 @@ _QUANTITY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([a-zA-Z]*)\s*")
 
 class Group(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Base of every group of settings."""
+
+
+_G = TypeVar("_G", bound=Group)
 
 
 def says(meaning: str) -> msgspec.Meta:
@@ -83,6 +86,8 @@ def written(value: Any, kind: Any) -> str:  # Any: a value of any setting, and i
 
 
 def _unit(kind: Any) -> str | None:  # Any: as above
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        return next((unit for part in typing.get_args(kind) if (unit := _unit(part))), None)
     metas = typing.get_args(kind)[1:] if typing.get_origin(kind) is Annotated else ()
     return next((m.extra["unit"] for m in metas if m.extra and "unit" in m.extra), None)
 
@@ -124,6 +129,22 @@ def _value(value: Any, kind: Any, origin: str, path: tuple[str, ...]) -> Any:  #
         raise SettingsError(f"{origin}: {'.'.join(path)} is a group of settings, not {value!r}")
     try:
         return msgspec.to_builtins(msgspec.convert(value, kind))
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{origin}: {'.'.join(path)}: {error}") from error
+
+
+def chosen(tree: Mapping[str, Any], group: type[_G], origin: str, path: tuple[str, ...]) -> _G:
+    """*tree* as a *group* that was chosen by name; its texts, as variables hold them, become what each setting wants.
+
+    Raises: SettingsError naming the setting, and for an unknown one the nearest.
+    """
+    known = _fields(group) or {}
+    literal = {
+        key: _literal(value, known[key], ".".join((*path, key))) if isinstance(value, str) and key in known else value
+        for key, value in tree.items()
+    }
+    try:
+        return msgspec.convert(fitted(literal, group, origin, path), group)
     except msgspec.ValidationError as error:
         raise SettingsError(f"{origin}: {'.'.join(path)}: {error}") from error
 

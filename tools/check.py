@@ -22,6 +22,8 @@ def checks(code: list[str]) -> dict[str, list[str]]:
         "vulture": [str(BIN / "vulture")],
         "tree": [sys.executable, "-m", "tools.check_tree"],
         "settings table": [sys.executable, "-m", "tools.settings_table", "--check"],
+        "access table": [sys.executable, "-m", "tools.access_table", "--check"],
+        "list of endpoints": [sys.executable, "-m", "tools.api_guide", "--check"],
     }
 
 

@@ -29,6 +29,7 @@ PROGRAMS = (
     Program("redis-server", "redis-server", "brew install redis", "recording of Redis is tested with a real one"),
     Program("postgres", "postgresql postgresql-contrib", "brew install postgresql", "the same of PostgreSQL"),
     Program("hypopg", "^postgresql-[0-9]+-hypopg$", "pgxn install hypopg", "indexes are tried before they are built"),
+    Program("nginx", "nginx-light", "brew install nginx", "deploy/nginx is tested with a real one"),
     Program(
         "prometheus-alertmanager",
         "prometheus-alertmanager",

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from time import perf_counter
 
-from examples.demo import incidents, machine, programs
+from examples.demo import checks, incidents, machine, programs
 from examples.demo.course import Course
 from examples.demo.machine import Machine
 from examples.demo.story import DAY, HOUR, SEED, Story
@@ -62,6 +62,7 @@ def fill(path: Path, story: Story, seen: Machine, *, host: str = "shop-1", until
         for change in changes(story):
             store.override(change)
         store.alerts.put_rule(incidents.REFUSED, AUTHOR)
+        store.probes.keep(checks.results(story))
         count = _replayed(store, found, story, clock, until)
         rules = defaults.in_force(store.alerts.rules())
         store.alerts.commit(incidents.past(store, rules, Window(story.start, story.now)))

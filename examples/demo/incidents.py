@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from perf.alerts.kinds import KINDS
-from perf.alerts.preview import Band, preview
+from perf.alerts.preview import preview
+from perf.alerts.replay import Band
 from perf.alerts.step import Outcome, closed, step
 from perf.model import AlertRule, Severity, Step, Window
 from perf.ports import MetricStore

@@ -17,6 +17,7 @@ from perf.settings import HostSettings
 from perf.sources import disks, host, own, process
 from perf.sources.disks import DiskSource
 from perf.sources.host import HostSource
+from perf.views.health import SCORE
 
 FINE = 3 * HOUR
 GRID = ((np.inf, 120.0), (2.5 * DAY, 10.0), (FINE, 1.0))
@@ -147,14 +148,22 @@ def _disks(story: Story, machine: Machine, ts: Array) -> Iterator[Course]:
 
 
 def _checks(story: Story, ts: Array) -> Iterator[Course]:
-    spans = {"resources": story.newsletter, "store": story.slow_store, "disk": None, "loops": None, "heartbeat": None}
-    for probe, span in spans.items():
+    spans = {"resources": story.newsletter, "store": story.slow_store}
+    for probe in ("store", "resources", "disk", "loops", "application", "heartbeat"):
+        span = spans.get(probe)
         labels = (("probe", probe),)
         degraded = within(ts, span) if span else np.zeros(len(ts), np.bool_)
         yield Line(PROBE_STATUS, labels, ts, 2.0 * degraded.astype(np.float64))
         recent = ts[ts >= story.now - DAY]
         seconds: Array = 0.002 * np.exp(0.3 * story.noise(recent, 2))
         yield Line(PROBE_DURATION, labels, recent, seconds)
+    minutes = ts[ts % MINUTE == 0.0]
+    yield Line(
+        SCORE,
+        (),
+        minutes,
+        np.round(98.0 + 0.8 * story.noise(minutes, 5) - 27.0 * story.crowd(minutes), 1).clip(0.0, 100.0),
+    )
 
 
 def _own(story: Story, ts: Array) -> Iterator[Course]:

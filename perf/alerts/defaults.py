@@ -69,6 +69,20 @@ DEFAULTS: tuple[AlertRule, ...] = (
         message="{labels.page} takes {value:.1f} s to load (p95 of five minutes). Functions & endpoints shows what it waits for. "
         + _NEXT,
     ),
+    AlertRule(
+        id="default-own-limits",
+        name="perf takes more than it may",
+        condition="name == 'perf_limit_ratio' and value > 1",
+        metric="perf_limit_ratio",
+        by=("resource",),
+        aggregate="avg",
+        window=30.0,
+        for_seconds=60.0,
+        clear=0.9,
+        severity=Severity.HIGH,
+        message="perf takes {value:.2f} times the {labels.resource} that production.max_* allows it, and refuses expensive requests. "
+        "Give it more, or record less. " + _NEXT,
+    ),
 )
 
 _BY_ID = {rule.id: rule for rule in DEFAULTS}

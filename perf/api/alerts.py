@@ -1,180 +1,53 @@
-"""``/api/v1/alerts/...``: rules with their preview, incidents, silences, deliveries and tests."""
+"""``/api/v1/alerts/incidents``: what fires and fired, and who looks after it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
-from perf import timerange
-from perf.alerts import files
-from perf.alerts.files import Difference, RulesError
-from perf.alerts.silences import SilenceError
-from perf.alerts.templates import TemplateError
+from perf.api import params
+from perf.api.authors import author
 from perf.api.bodies import answered, decoded
+from perf.api.endpoint import Endpoint
+from perf.api.pages import Cursor, chunked, paged
 from perf.api.params import Params
-from perf.api.problem import ApiError, Handler, guarded
-from perf.errors import QueryError, RuleError
-from perf.model import AlertRule, Incident, IncidentFilter, IncidentState, Match, Severity, Silence
+from perf.model import Incident, IncidentFilter, IncidentState, Severity, Window
+from perf.model.access import Scope
 from perf.runtime import Runtime
-from perf.views.rules import RuleState, UnknownAlert
+from perf.views.alerts import Firing
 
 PAGE = 1_000
 """Rows of an answer at most."""
-LARGEST_FILE = 1_100_000
-"""Bytes of a file of rules."""
+_TICK = 2e-6
+"""Beyond the microseconds of the store."""
 _Text = Annotated[str, msgspec.Meta(max_length=200)]
+_Time = float | Annotated[str, msgspec.Meta(max_length=40)] | None
 
 
 class Named(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Who does it."""
+    """Who does it, where nobody signs in."""
 
-    by: _Text
-
-
-class Asked(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"start": "from", "end": "to"}
-):
-    """The request for a preview: a rule as in a file, and the range (texts as in ``from`` and ``to``)."""
-
-    rule: dict[str, Any]  # Any: read strictly by perf.alerts.files
-    start: str = "now-7d"
-    end: str = "now"
+    by: _Text | None = None
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The request for a silence: from *start* (None: now) to *end*, as Unix seconds or text; None: until it resolves."""
+class Firings(msgspec.Struct, frozen=True):
+    """When which rule fired."""
 
-    matchers: tuple[Match, ...]
-    author: _Text
-    start: float | str | None = None
-    end: float | str | None = None
-    comment: _Text = ""
-    recurrence: _Text = ""
-    zone: _Text = "UTC"
-
-
-class File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The request for an import: *yaml*; *drop* rules that it lacks; only *check* it and say what would change."""
-
-    yaml: str
-    by: _Text = "api"
-    drop: bool = False
-    check: bool = False
-
-
-class Tested(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The request for a test message."""
-
-    channel: _Text
-
-
-def routes(runtime: Runtime) -> list[Route]:
-    """The routes of this file, below ``/api/v1``."""
-
-    def route(path: str, **handlers: Callable[[Runtime, Request], Any]) -> Route:  # Any: a coroutine of a Response
-        async def handle(request: Request) -> Response:
-            method = "GET" if request.method == "HEAD" else request.method
-            found: Response = await handlers[method](runtime, request)
-            return found
-
-        return Route(f"/alerts/{path}", guarded(_told(handle)), methods=list(handlers))
-
-    return [
-        route("rules", GET=_rules, POST=_add),
-        route("rules/{id}", GET=_rule, PUT=_put, DELETE=_drop),
-        route("preview", POST=_preview),
-        route("export", GET=_export),
-        route("import", POST=_import),
-        route("incidents", GET=_incidents),
-        route("incidents/{id}/acknowledge", POST=_acknowledge),
-        route("incidents/{id}/resolve", POST=_resolve),
-        route("silences", GET=_silences, POST=_silence),
-        route("silences/{id}", DELETE=_end_silence),
-        route("deliveries", GET=_deliveries),
-        route("test", POST=_test),
-    ]
-
-
-def _told(handler: Handler) -> Handler:
-    """*handler* with the errors of alerting as refusals."""
-
-    async def wrapped(request: Request) -> Response:
-        try:
-            return await handler(request)
-        except UnknownAlert as error:
-            raise ApiError(404, str(error)) from error
-        except RulesError as error:
-            raise ApiError(400, str(error), problems=error.problems) from error
-        except (RuleError, SilenceError, TemplateError) as error:
-            raise ApiError(400, str(error)) from error
-
-    return wrapped
-
-
-async def _rules(runtime: Runtime, request: Request) -> Response:
-    Params(request, single=())
-    found = await run_in_threadpool(runtime.alerts.rules.states)
-    return answered({"rules": [shown(state) for state in found]})
-
-
-async def _rule(runtime: Runtime, request: Request) -> Response:
-    return answered(_as_file(runtime.alerts.rules.one(request.path_params["id"])))
-
-
-async def _add(runtime: Runtime, request: Request) -> Response:
-    rule = _read(await decoded(request, dict[str, Any], "a rule"))
-    if any(rule.id == other.id for other in runtime.alerts.rules.all()):
-        raise ApiError(409, f"there is a rule {rule.id!r}; change it with PUT")
-    await run_in_threadpool(partial(runtime.alerts.rules.save, rule, author="api"))
-    return answered(_as_file(rule), 201)
-
-
-async def _put(runtime: Runtime, request: Request) -> Response:
-    rule = _read(await decoded(request, dict[str, Any], "a rule"), id=request.path_params["id"])
-    await run_in_threadpool(partial(runtime.alerts.rules.save, rule, author="api"))
-    return answered(_as_file(rule))
-
-
-async def _drop(runtime: Runtime, request: Request) -> Response:
-    await run_in_threadpool(partial(runtime.alerts.rules.drop, request.path_params["id"], author="api"))
-    return Response(status_code=204)
-
-
-async def _preview(runtime: Runtime, request: Request) -> Response:
-    asked = await decoded(request, Asked, "a rule to preview")
-    window = timerange.window(asked.start, asked.end, runtime.clock.now())
-    rule = _read(asked.rule)
-    return answered(await run_in_threadpool(runtime.alerts.rules.preview, rule, window))
-
-
-async def _export(runtime: Runtime, request: Request) -> Response:
-    Params(request, single=())
-    text = await run_in_threadpool(runtime.alerts.rules.export)
-    return Response(text, media_type="application/yaml", headers={"cache-control": "no-store"})
-
-
-async def _import(runtime: Runtime, request: Request) -> Response:
-    file = await decoded(request, File, "a file of rules", largest=LARGEST_FILE)
-    rules = runtime.alerts.rules
-    act = partial(rules.compared, drop=file.drop) if file.check else partial(rules.take, drop=file.drop, author=file.by)
-    found: list[Difference] = await run_in_threadpool(act, file.yaml)
-    changes = [{"verb": one.verb, "name": one.name, "lines": one.lines} for one in found]
-    return answered({"checked": file.check, "changes": changes})
+    firings: list[Firing]
 
 
 async def _incidents(runtime: Runtime, request: Request) -> Response:
-    params = Params(request, single=("from", "to", "state", "rule", "severity", "search", "limit", "offset"))
+    params = Params(request)
     names = {rule.id: rule.name for rule in runtime.alerts.rules.all()}
     if params.text("state", "open") == "open":
         found = await run_in_threadpool(runtime.alerts.open)
-        return answered({"total": len(found), "incidents": [_incident(one, names) for one in found]})
+        return answered({"total": len(found), "incidents": [_shown(one, names) for one in found], "next": None})
     states: dict[str, IncidentState | None] = {"all": None, **{state.value: state for state in IncidentState}}
     severities: dict[str, Severity | None] = {"": None, **{severity.value: severity for severity in Severity}}
     wanted = IncidentFilter(
@@ -183,87 +56,135 @@ async def _incidents(runtime: Runtime, request: Request) -> Response:
         state=params.choice("state", states),
         search=params.text("search"),
     )
-    window, limit, offset = _paged(runtime, params)
-    page = await run_in_threadpool(runtime.alerts.history, window, limit, offset, wanted)
-    return answered({"total": page.total, "incidents": [_incident(one, names) for one in page.incidents]})
+    window, limit = params.window(runtime.clock), params.number("limit", 100, low=1, high=PAGE)
+    cursor: Cursor[tuple[float, str]] = Cursor(request, "incidents", (float, str))
+
+    def rows(after: tuple[float, str] | None) -> Iterable[Incident]:
+        reach = window if after is None else until(window, after[0])
+        return chunked(lambda size, offset: history(reach, size, offset, wanted).incidents, limit + 1)
+
+    history = runtime.alerts.history
+    total = (await run_in_threadpool(history, window, 1, 0, wanted)).total
+    page, following = await run_in_threadpool(partial(paged, cursor, rows, _fired, limit, descending=True))
+    return answered({"total": total, "incidents": [_shown(one, names) for one in page], "next": following})
+
+
+async def _firings(runtime: Runtime, request: Request) -> Response:
+    window = Params(request).window(runtime.clock)
+    return answered(Firings(await run_in_threadpool(runtime.alerts.firings, window)))
 
 
 async def _acknowledge(runtime: Runtime, request: Request) -> Response:
     named = await decoded(request, Named, "a name")
-    act = partial(runtime.alerts.acknowledge, request.path_params["id"], by=named.by)
-    return answered(await run_in_threadpool(act))
+    return await acknowledged(runtime, request, named.by)
 
 
 async def _resolve(runtime: Runtime, request: Request) -> Response:
     named = await decoded(request, Named, "a name")
-    act = partial(runtime.alerts.resolve, request.path_params["id"], by=named.by)
+    return await resolved(runtime, request, named.by)
+
+
+async def acknowledged(runtime: Runtime, request: Request, named: str | None) -> Response:
+    """The incident of the path, which somebody looks after now."""
+    act = partial(runtime.alerts.acknowledge, request.path_params["id"], by=author(request, named))
     return answered(await run_in_threadpool(act))
 
 
-async def _silences(runtime: Runtime, request: Request) -> Response:
-    Params(request, single=())
-    return answered({"silences": await run_in_threadpool(runtime.alerts.silences)})
+async def resolved(runtime: Runtime, request: Request, named: str | None) -> Response:
+    """The incident of the path, which is over now."""
+    act = partial(runtime.alerts.resolve, request.path_params["id"], by=author(request, named))
+    return answered(await run_in_threadpool(act))
 
 
-async def _silence(runtime: Runtime, request: Request) -> Response:
-    wanted = await decoded(request, Wanted, "a silence")
-    now = runtime.clock.now()
-    silence = Silence(
-        id="",
-        matchers=wanted.matchers,
-        start=now if wanted.start is None else timerange.instant(str(wanted.start), now),
-        end=None if wanted.end is None else timerange.instant(str(wanted.end), now),
-        author=wanted.author,
-        comment=wanted.comment,
-        recurrence=wanted.recurrence,
-        zone=wanted.zone,
-    )
-    return answered(await run_in_threadpool(runtime.alerts.silence, silence), 201)
+def until(window: Window, ts: float) -> Window:
+    """*window* up to and with *ts*."""
+    return Window(window.start, max(window.start + _TICK, min(window.end, ts + _TICK)))
 
 
-async def _end_silence(runtime: Runtime, request: Request) -> Response:
-    await run_in_threadpool(runtime.alerts.end_silence, request.path_params["id"])
-    return Response(status_code=204)
+def _fired(one: Incident) -> tuple[float, str]:
+    return one.fired_at or one.since, one.id
 
 
-async def _deliveries(runtime: Runtime, request: Request) -> Response:
-    params = Params(request, single=("from", "to", "limit", "offset"))
-    page = await run_in_threadpool(runtime.alerts.deliveries, *_paged(runtime, params))
-    return answered({"total": page.total, "deliveries": page.deliveries})
-
-
-async def _test(runtime: Runtime, request: Request) -> Response:
-    tested = await decoded(request, Tested, "a channel")
-    found = await run_in_threadpool(runtime.alerts.test, tested.channel)
-    return answered({"channel": tested.channel, "attempts": found})
-
-
-def _paged(runtime: Runtime, params: Params) -> tuple[Any, int, int]:
-    window = params.window(runtime.clock)
-    return window, params.number("limit", 100, low=1, high=PAGE), params.number("offset", 0, low=0, high=10**9)
-
-
-def _read(given: dict[str, Any], id: str = "") -> AlertRule:
-    try:
-        return files.rule(given, id=id)
-    except (ValueError, msgspec.ValidationError) as error:
-        raise QueryError(f"the rule: {error}") from error
-
-
-def _as_file(rule: AlertRule) -> dict[str, object]:
-    return {"id": rule.id, **files.plain(rule)}
-
-
-def shown(state: RuleState) -> dict[str, object]:
-    """A rule as a file has it, how it stands and what it did."""
-    return {
-        **_as_file(state.rule),
-        "default": state.default,
-        "state": state.state,
-        "open": len(state.open),
-        "last_7d": {"times": state.past.times, "seconds": state.past.seconds, "days": state.past.days},
-    }
-
-
-def _incident(one: Incident, names: dict[str, str]) -> dict[str, object]:
+def _shown(one: Incident, names: dict[str, str]) -> dict[str, object]:
     return {"rule": names.get(one.rule_id, one.rule_id), **msgspec.to_builtins(one), "labels": dict(one.labels)}
+
+
+_INCIDENTS = {
+    "type": "object",
+    "required": ["total", "incidents", "next"],
+    "properties": {
+        "total": {"type": "integer"},
+        "next": {"type": ["string", "null"]},
+        "incidents": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["id", "rule", "rule_id", "state", "severity", "labels", "since"],
+                "properties": {
+                    "id": {"type": "string"},
+                    "rule": {"type": "string", "description": "name of the rule"},
+                    "rule_id": {"type": "string"},
+                    "state": {"type": "string", "enum": [state.value for state in IncidentState]},
+                    "severity": {"type": "string", "enum": [severity.value for severity in Severity]},
+                    "labels": {"type": "object", "additionalProperties": {"type": "string"}},
+                    "since": {"type": "number"},
+                    "fired_at": {"type": ["number", "null"]},
+                    "resolved_at": {"type": ["number", "null"]},
+                    "value": {"type": ["number", "null"]},
+                    "summary": {"type": "string"},
+                    "acknowledged_by": {"type": "string"},
+                },
+            },
+        },
+    },
+}
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/alerts/incidents",
+        answer=_incidents,
+        needs=Scope.READ,
+        summary="What fires, the worst first; or what fired in a range, the newest first",
+        query=(
+            *params.RANGE,
+            params.choice("state", "`open` (default) is what fires now", ("open", "all", *IncidentState)),
+            params.text("rule", "Id of a rule"),
+            params.choice("severity", "Only these", tuple(Severity)),
+            params.text("search", "Part of a label value or of the summary"),
+            params.limit(PAGE),
+            params.CURSOR,
+        ),
+        answers=_INCIDENTS,
+        example="?state=all&from=now-7d&limit=2",
+    ),
+    Endpoint(
+        method="GET",
+        path="/alerts/firings",
+        answer=_firings,
+        needs=Scope.READ,
+        summary="When which rule fired: the bands of charts",
+        query=params.RANGE,
+        answers=Firings,
+        example="?from=now-1d",
+    ),
+    Endpoint(
+        method="POST",
+        path="/alerts/incidents/{id}/acknowledge",
+        answer=_acknowledge,
+        needs=Scope.OPERATE,
+        summary="Look after an incident: no more reminders until it gets worse",
+        body=Named,
+        answers=Incident,
+        example='/0123456789abcdef/acknowledge {"by": "Ada"}',
+    ),
+    Endpoint(
+        method="POST",
+        path="/alerts/incidents/{id}/resolve",
+        answer=_resolve,
+        needs=Scope.OPERATE,
+        summary="End an incident; it begins anew when its condition still holds",
+        body=Named,
+        answers=Incident,
+        example='/0123456789abcdef/resolve {"by": "Ada"}',
+    ),
+)

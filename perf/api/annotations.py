@@ -8,22 +8,26 @@ import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
-from perf.api.bodies import decoded
+from perf.api import params
+from perf.api.bodies import answered, decoded
+from perf.api.endpoint import Endpoint
+from perf.api.pages import Cursor, paged
 from perf.api.params import Params
-from perf.api.problem import guarded
 from perf.errors import QueryError
-from perf.model import Annotation
+from perf.model import Annotation, Window
+from perf.model.access import Scope
 from perf.runtime import Runtime
 from perf.timerange import instant
 
 AHEAD = 86_400.0
 """An annotation lies at most a day ahead."""
+PAGE = 1_000
+_Place = tuple[float, str, str, str]
 
 
 class Announcement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The request: *ts* as Unix seconds or as text like ``from`` (None: now)."""
+    """A deploy or a note: *ts* as Unix seconds or as text like `from` (without: now)."""
 
     title: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
     kind: Literal["deploy", "note"] = "deploy"
@@ -32,25 +36,38 @@ class Announcement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ts: float | Annotated[str, msgspec.Meta(max_length=40)] | None = None
 
 
-def routes(runtime: Runtime) -> list[Route]:
-    """The routes of this file, below ``/api/v1``."""
+class Happened(msgspec.Struct, frozen=True, kw_only=True):
+    """What happened in a range, the oldest first; *next* is the cursor of the page that follows."""
 
-    async def annotations(request: Request) -> Response:
-        if request.method == "POST":
-            Params(request, single=())
-            announced = _dated(await decoded(request, Announcement, "an annotation"), runtime)
-            await run_in_threadpool(runtime.releases.announce, announced)
-            return _json(announced, 201)
-        window = Params(request, single=("from", "to")).window(runtime.clock)
-        found = await run_in_threadpool(runtime.store.annotations, window)
-        return _json({"from": window.start, "to": window.end, "annotations": found})
-
-    return [Route("/annotations", guarded(annotations), methods=["GET", "POST"])]
+    start: float = msgspec.field(name="from")
+    end: float = msgspec.field(name="to")
+    annotations: list[Annotation]
+    next: str | None
 
 
-def _json(body: object, status: int = 200) -> Response:
-    content = msgspec.json.encode(body)
-    return Response(content, status, media_type="application/json", headers={"cache-control": "no-store"})
+async def _list(runtime: Runtime, request: Request) -> Response:
+    params = Params(request)
+    window = params.window(runtime.clock)
+    cursor: Cursor[_Place] = Cursor(request, "annotations", (float, str, str, str))
+    limit = params.number("limit", PAGE, low=1, high=PAGE)
+
+    def rows(after: _Place | None) -> list[Annotation]:
+        start = window.start if after is None else max(window.start, after[0])
+        found = runtime.store.annotations(Window(start, window.end)) if start < window.end else []
+        return sorted(found, key=_place)
+
+    page, following = await run_in_threadpool(paged, cursor, rows, _place, limit)
+    return answered(Happened(start=window.start, end=window.end, annotations=page, next=following))
+
+
+async def _add(runtime: Runtime, request: Request) -> Response:
+    announced = _dated(await decoded(request, Announcement, "an annotation"), runtime)
+    await run_in_threadpool(runtime.releases.announce, announced)
+    return answered(announced, 201)
+
+
+def _place(one: Annotation) -> _Place:
+    return one.ts, one.kind, one.service, one.title
 
 
 def _dated(given: Announcement, runtime: Runtime) -> Annotation:
@@ -62,3 +79,29 @@ def _dated(given: Announcement, runtime: Runtime) -> Annotation:
             f"ts lies more than {kept:g} s back or {AHEAD:g} s ahead: it would not be kept, or not be seen"
         )
     return Annotation(ts=ts, kind=given.kind, title=given.title, service=given.service, text=given.text)
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/annotations",
+        answer=_list,
+        needs=Scope.READ,
+        summary="Deploys and notes, the oldest first",
+        query=(*params.RANGE, params.limit(PAGE, PAGE), params.CURSOR),
+        answers=Happened,
+        example="?from=now-7d",
+    ),
+    Endpoint(
+        method="POST",
+        path="/annotations",
+        answer=_add,
+        needs=Scope.OPERATE,
+        summary="Keep a deploy or a note; answered when it would survive a crash",
+        body=Announcement,
+        answers=Annotation,
+        status=201,
+        example='{"service": "shop", "title": "v1.8.0", "text": "new search"}',
+        creates=True,
+    ),
+)

@@ -1,65 +1,112 @@
-"""All routes together, and the owner without a dashboard."""
+"""All endpoints together, and the owner without a dashboard."""
 
 from __future__ import annotations
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount, Route, Router
+from starlette.routing import BaseRoute
 
-from perf.api import alerts, cache, exemplars, export, health, series, sql
+from perf.api import (
+    alerts,
+    assistants,
+    audit,
+    cache,
+    calls,
+    deliveries,
+    events,
+    exemplars,
+    export,
+    health,
+    inside,
+    keys,
+    loglevel,
+    older,
+    openapi,
+    otlp,
+    probes,
+    profiles,
+    rules,
+    samples,
+    series,
+    signin,
+    silences,
+    sql,
+    store,
+    storeaccess,
+    storealerts,
+    storeprobes,
+    thresholds,
+)
 from perf.api import annotations as marks
+from perf.api.endpoint import Endpoint
+from perf.api.guard import Guard
 from perf.api.hosts import LOOPBACK, KnownHosts
 from perf.api.middleware import SecurityHeaders
+from perf.api.needs import OURS, Rule, Rules, of
+from perf.api.parts import made
 from perf.api.problem import http_error
+from perf.api.routing import mounted
+from perf.api.stack import stack
 from perf.runtime import Runtime
-from perf.transport.decode import Limits
-from perf.transport.ledger import Ledger
-from perf.transport.receiver import Receiver
+
+_RESOURCES = (
+    series,
+    samples,
+    export,
+    calls,
+    exemplars,
+    marks,
+    cache,
+    alerts,
+    silences,
+    deliveries,
+    rules,
+    events,
+    thresholds,
+    inside,
+    sql,
+    health,
+    probes,
+    otlp,
+    keys,
+    audit,
+    loglevel,
+    profiles,
+    store,
+    storeaccess,
+    storealerts,
+    storeprobes,
+    older,
+    assistants,
+    openapi,
+)
+
+
+def endpoints() -> tuple[Endpoint, ...]:
+    """Everything that answers beside the dashboard's pages and their assets."""
+    return tuple(endpoint for resource in _RESOURCES for endpoint in resource.ENDPOINTS)
 
 
 def routes(runtime: Runtime) -> list[BaseRoute]:
-    """Everything under ``/api``, ``/health`` and ``/metrics``; what is unknown there is a 404, not the dashboard's page."""
-    parts = (series, export, sql, exemplars, marks, cache, alerts)
-    resources = [route for part in parts for route in part.routes(runtime)]
-    limits = Limits(max_age=runtime.settings.store.retention.raw)
-    receiver = Receiver(
-        runtime.writer.submit,
-        runtime.clock,
-        limits=limits,
-        ledger=Ledger(runtime.store.producers().items()),
-        deployed=runtime.releases.seen,
-    )
-    api = Starlette(
-        routes=[Mount("/v1", app=Router(resources, redirect_slashes=False))],
-        exception_handlers={HTTPException: http_error},
-    )
-    # A redirect would repeat the host name of the request, which is wrong behind a proxy.
-    api.router.redirect_slashes = False
-    return [
-        Mount("/api", app=api),
-        *health.routes(runtime),
-        *receiver.routes(),
-        *_nothing("/health"),
-        *_nothing("/metrics"),
-        Route("/api", _missing),
-    ]
+    """The routes of every endpoint."""
+    return [*mounted(runtime, endpoints(), made(runtime, endpoints())), *signin.routes(runtime)]
+
+
+def needs() -> list[Rule]:
+    """What every path of `routes` needs."""
+    return [*OURS, *of(endpoints())]
 
 
 def build(runtime: Runtime, hosts: tuple[str, ...] = LOOPBACK) -> Starlette:
     """The owner's HTTP interface alone, for requests to *hosts*."""
     return Starlette(
         routes=routes(runtime),
-        middleware=[Middleware(KnownHosts, hosts=hosts), Middleware(SecurityHeaders)],
+        middleware=[
+            *stack(runtime),
+            Middleware(KnownHosts, hosts=hosts),
+            Middleware(SecurityHeaders, https=runtime.settings.access.url.startswith("https:")),
+            Middleware(Guard, access=runtime.access, rules=Rules(needs())),
+        ],
         exception_handlers={HTTPException: http_error},
     )
-
-
-def _nothing(prefix: str) -> list[BaseRoute]:
-    return [Route(f"{prefix}/{{rest:path}}", _missing)]
-
-
-async def _missing(request: Request) -> Response:
-    return await http_error(request, HTTPException(404))

@@ -8,32 +8,47 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from perf.api.params import Params
 from perf.api.problem import ApiError
 
 LARGEST = 10_000
 """Bytes of a request."""
+_BODY = "perf.body"
 _T = TypeVar("_T")
 
 
 async def decoded(request: Request, kind: type[_T], what: str, *, largest: int = LARGEST) -> _T:
-    """The body as *kind*, at most *largest* bytes; *what* it should be, for the error. No parameters beside it.
+    """The body as *kind*, at most *largest* bytes; *what* it should be, for the error.
 
     A page elsewhere can make a browser send a form or plain text here, but not JSON: that is asked for first.
     Raises: ApiError.
     """
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise ApiError(415, "send application/json")
-    Params(request, single=())
-    content = b""
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > largest:
-            raise ApiError(413, f"a request has at most {largest:,} bytes")
+    is_json(request)
+    body = await content(request, largest)
     try:
-        return msgspec.json.decode(content, type=kind)
+        return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ApiError(400, f"the body is not {what}: {error}") from error
+
+
+def is_json(request: Request) -> None:
+    """Raises: ApiError 415 for a body that says it is something else."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise ApiError(415, "send application/json")
+
+
+async def content(request: Request, largest: int) -> bytes:
+    """The body, at most *largest* bytes; may be asked for again. Raises: ApiError."""
+    read: bytes | None = request.scope.get(_BODY)
+    if read is None:
+        pieces = bytearray()
+        async for chunk in request.stream():
+            pieces += chunk
+            if len(pieces) > largest:
+                break
+        request.scope[_BODY] = read = bytes(pieces)
+    if len(read) > largest:
+        raise ApiError(413, f"a request has at most {largest:,} bytes")
+    return read
 
 
 def answered(content: object, status: int = 200) -> Response:

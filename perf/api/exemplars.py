@@ -6,36 +6,77 @@ import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
+from perf.api import params
+from perf.api.bodies import answered
+from perf.api.endpoint import Endpoint
 from perf.api.params import Params
-from perf.api.problem import ApiError, guarded
 from perf.model import Exemplar
+from perf.model.access import Scope
 from perf.runtime import Runtime
 from perf.views.exemplars import slowest
 
 _MOST = 1_000
 
 
-def routes(runtime: Runtime) -> list[Route]:
-    """The route of this file, below ``/api/v1``."""
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """A single call: when it ended, how long it took, and what is known around it; callers with the nearest first."""
 
-    async def exemplars(request: Request) -> Response:
-        params = Params(request, single=("query", "from", "to", "limit"))
-        body = msgspec.json.encode(await run_in_threadpool(_exemplars, runtime, params))
-        return Response(body, media_type="application/json", headers={"cache-control": "no-store"})
+    ts: float
+    metric: str
+    labels: dict[str, str]
+    seconds: float
+    arguments: tuple[str, ...]
+    parents: tuple[str, ...]
+    trace: str
+    release: str
+    error: str
 
-    return [Route("/exemplars", guarded(exemplars))]
+
+class Slowest(msgspec.Struct, frozen=True, kw_only=True):
+    """The slowest calls of a range, the slowest first."""
+
+    start: float = msgspec.field(name="from")
+    end: float = msgspec.field(name="to")
+    exemplars: list[Call]
 
 
-def _exemplars(runtime: Runtime, params: Params) -> dict[str, object]:
-    text = params.text("query")
-    if not text:
-        raise ApiError(400, "parameter 'query' is missing: query=function_duration_seconds{function=\"load\"}")
+async def _exemplars(runtime: Runtime, request: Request) -> Response:
+    params = Params(request)
     window = params.window(runtime.clock)
-    found = slowest(runtime.store, text, window, params.number("limit", 50, low=1, high=_MOST))
-    return {"from": window.start, "to": window.end, "exemplars": [_described(call) for call in found]}
+    limit = params.number("limit", 50, low=1, high=_MOST)
+    found = await run_in_threadpool(slowest, runtime.store, params.text("query"), window, limit)
+    return answered(Slowest(start=window.start, end=window.end, exemplars=[described(call) for call in found]))
 
 
-def _described(call: Exemplar) -> dict[str, object]:
-    return {**msgspec.structs.asdict(call), "metric": call.metric.name, "labels": dict(call.labels)}
+def described(call: Exemplar) -> Call:
+    """*call* as it is answered."""
+    return Call(
+        ts=call.ts,
+        metric=call.metric.name,
+        labels=dict(call.labels),
+        seconds=call.seconds,
+        arguments=call.arguments,
+        parents=call.parents,
+        trace=call.trace,
+        release=call.release,
+        error=call.error,
+    )
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/exemplars",
+        answer=_exemplars,
+        needs=Scope.READ,
+        summary="The slowest single calls of a metric",
+        query=(
+            params.text("query", "A metric and the labels it must have, without functions", required=True),
+            *params.RANGE,
+            params.limit(_MOST, 50),
+        ),
+        answers=Slowest,
+        example="?query=function_duration_seconds&limit=1",
+    ),
+)

@@ -1,4 +1,4 @@
-"""``/api/v1/export``: a whole answer as CSV, Parquet or JSON lines, streamed as a download."""
+"""``/api/v1/export``: a whole answer as CSV, Parquet, Arrow or JSON lines, streamed as a download."""
 
 from __future__ import annotations
 
@@ -7,37 +7,34 @@ from collections.abc import Iterator
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
-from starlette.routing import Route
+from starlette.responses import Response
 
+from perf.api import media, params
+from perf.api.endpoint import Endpoint
 from perf.api.params import MAX_POINTS, Params
-from perf.api.problem import ApiError, guarded
+from perf.api.problem import ApiError
 from perf.model import Selector
+from perf.model.access import Scope
 from perf.runtime import Runtime
 from perf.timerange import rfc3339
 from perf.views import export
+from perf.views.export import Format
 from perf.views.series import DEFAULT_POINTS, answer, known
 
 _RAW, _STEPPED = ("search",), ("step", "max_points", "aggregate")
 """Parameters that mean something only with, or only without, ``raw=1``."""
 
 
-def routes(runtime: Runtime) -> list[Route]:
-    """The route of this file, below ``/api/v1``."""
-
-    async def download(request: Request) -> Response:
-        names = ("from", "to", "step", "max_points", "aggregate", "raw", "search", "format", "zone")
-        params = Params(request, single=names, many=("query",))
-        form = params.choice("format", {form.value: form for form in export.Format}, "csv")
-        zone = params.text("zone", "UTC")
-        export.zone_named(zone)
-        pieces = await run_in_threadpool(_pieces, runtime, params)
-        stamp = rfc3339(runtime.clock.now()).replace(":", "").partition(".")[0].rstrip("Z")
-        name = f"perf-{stamp}Z.{form.suffix}"
-        headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}
-        return StreamingResponse(export.encoded(pieces, form, zone), media_type=form.media_type, headers=headers)
-
-    return [Route("/export", guarded(download))]
+async def _download(runtime: Runtime, request: Request) -> Response:
+    params = Params(request)
+    form = params.choice("format", {form.value: form for form in Format}, "csv")
+    if not params.text("format"):
+        form = media.FORMATS[media.chosen(request, tuple(media.FORMATS))]
+    zone = params.text("zone", "UTC")
+    export.zone_named(zone)
+    pieces = await run_in_threadpool(_pieces, runtime, params)
+    stamp = rfc3339(runtime.clock.now()).replace(":", "").partition(".")[0].rstrip("Z")
+    return await media.table(pieces, form, zone=zone, name=f"perf-{stamp}Z.{form.suffix}")
 
 
 def _pieces(runtime: Runtime, params: Params) -> Iterator[list[export.Record]]:
@@ -66,3 +63,28 @@ def _asked(runtime: Runtime, params: Params) -> Iterator[list[export.Record]]:
     return export.stepped(
         answer(runtime.store, texts, window, step=params.step(), max_points=points, aggregate=params.aggregate())
     )
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/export",
+        answer=_download,
+        needs=Scope.READ,
+        summary="A whole answer as a file, streamed",
+        query=(
+            params.text("query", "As for `/query`; with `raw=1` selectors only, none means all", many=True),
+            *params.RANGE,
+            params.STEP,
+            params.POINTS,
+            params.AGGREGATE,
+            params.flag("raw", "1: the samples themselves"),
+            params.text("search", "With `raw=1`: part of a name or of a label value"),
+            params.choice("format", "The form of the file; else by Accept", tuple(form.value for form in Format)),
+            params.text("zone", "IANA name, for the times of a CSV", longest=60),
+        ),
+        media=tuple(media.FORMATS),
+        example="?query=cpu_usage_percent&from=now-5m&raw=1",
+        packed=False,
+    ),
+)

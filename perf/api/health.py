@@ -5,40 +5,120 @@ from __future__ import annotations
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
+from perf import __version__
 from perf.api import exposition
-from perf.api.problem import guarded
-from perf.health import endpoints
+from perf.api.endpoint import Endpoint, principal
+from perf.health import Health, endpoints, healthjson
+from perf.model.access import Scope
 from perf.runtime import Runtime
 
 _NO_STORE = {"cache-control": "no-store"}
 
 
-def routes(runtime: Runtime) -> list[Route]:
-    """The routes of this file, at the root."""
-
-    async def health(_: Request) -> Response:
-        return _answer(await run_in_threadpool(runtime.health.get_health_endpoint_response))
-
-    async def ready(_: Request) -> Response:
-        return _answer(runtime.health.get_readiness_check())
-
-    async def live(_: Request) -> Response:
-        return _answer(runtime.health.get_liveness_check())
-
-    async def metrics(request: Request) -> Response:
-        media_type, render = exposition.negotiate(request.headers.get("accept", ""))
-        body = await run_in_threadpool(lambda: render(runtime.store.series(), now=runtime.clock.now()))
-        return Response(body, headers={"content-type": media_type, **_NO_STORE})
-
-    return [
-        Route("/health", guarded(health)),
-        Route("/health/ready", guarded(ready)),
-        Route("/health/live", guarded(live)),
-        Route("/metrics", guarded(metrics)),
-    ]
+async def _health(runtime: Runtime, request: Request) -> Response:
+    return _verdict(request, await run_in_threadpool(runtime.health.check))
 
 
-def _answer(body: dict[str, object]) -> Response:
-    return JSONResponse(body, endpoints.http_code(body), headers=_NO_STORE)
+async def _ready(runtime: Runtime, request: Request) -> Response:
+    return _answer(request, runtime.health.get_readiness_check())
+
+
+async def _live(runtime: Runtime, request: Request) -> Response:
+    return _answer(request, runtime.health.get_liveness_check())
+
+
+async def _metrics(runtime: Runtime, request: Request) -> Response:
+    media_type, render = exposition.negotiate(request.headers.get("accept", ""))
+    body = await run_in_threadpool(lambda: render(runtime.store.series(), now=runtime.clock.now()))
+    return Response(body, headers={"content-type": media_type, **_NO_STORE})
+
+
+def _verdict(request: Request, found: Health) -> Response:
+    """The format that is asked for, with the details that who asks may see."""
+    full = _answer(request, endpoints.health(found))
+    if not healthjson.wanted(request.headers.get("accept", "")):
+        return full
+    body = healthjson.body(found, __version__) if _may_read(request) else healthjson.bare(found)
+    return JSONResponse(body, full.status_code, headers=_NO_STORE, media_type=healthjson.MEDIA_TYPE)
+
+
+def _answer(request: Request, body: dict[str, object]) -> Response:
+    code = endpoints.http_code(body)
+    return JSONResponse(body if _may_read(request) else endpoints.bare(body), code, headers=_NO_STORE)
+
+
+def _may_read(request: Request) -> bool:
+    return principal(request).may(Scope.READ)
+
+
+_GATE = {
+    "type": "object",
+    "required": ["reasons", "timestamp"],
+    "properties": {
+        "ready": {"type": "boolean"},
+        "alive": {"type": "boolean"},
+        "reasons": {"type": "array", "items": {"type": "string"}},
+        "timestamp": {"type": "string", "format": "date-time"},
+    },
+}
+_HEALTH = {
+    "type": "object",
+    "required": ["status"],
+    "properties": {
+        "status": {"type": "string"},
+        "message": {"type": "string"},
+        "timestamp": {"type": "string", "format": "date-time"},
+        "checks": {"type": "object"},
+    },
+}
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="//health",
+        answer=_health,
+        needs=Scope.PUBLIC,
+        summary="The verdict of all probes: 200 healthy or degraded, 503 unhealthy",
+        answers=_HEALTH,
+        media=("application/json", healthjson.MEDIA_TYPE),
+        also=(503,),
+        limited=False,
+        strict=False,
+        packed=False,
+    ),
+    Endpoint(
+        method="GET",
+        path="//health/ready",
+        answer=_ready,
+        needs=Scope.PUBLIC,
+        summary="Whether requests make sense now",
+        answers=_GATE,
+        also=(503,),
+        limited=False,
+        strict=False,
+        packed=False,
+    ),
+    Endpoint(
+        method="GET",
+        path="//health/live",
+        answer=_live,
+        needs=Scope.PUBLIC,
+        summary="Whether only a restart would help",
+        answers=_GATE,
+        also=(503,),
+        limited=False,
+        strict=False,
+        packed=False,
+    ),
+    Endpoint(
+        method="GET",
+        path="//metrics",
+        answer=_metrics,
+        needs=Scope.READ,
+        summary="Newest values as Prometheus text, or OpenMetrics by Accept",
+        media=("text/plain", "application/openmetrics-text"),
+        strict=False,
+        packed=False,
+    ),
+)

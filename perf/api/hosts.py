@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
+from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from perf.errors import SettingsError
+from perf.settings import AccessSettings
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 ANY = "*"
+FIGURES = "figures"
+"""Any address in figures: no name, which somebody else could let point here."""
 
 
 def is_loopback(address: str) -> bool:
@@ -21,19 +25,25 @@ def is_loopback(address: str) -> bool:
         return address == "localhost"
 
 
-def answered(address: str, *, insecure: bool) -> tuple[str, ...]:
+def answered(address: str, *, insecure: bool, access: AccessSettings | None = None) -> tuple[str, ...]:
     """Host names to answer to when listening on *address*; any when *insecure* says that everybody may see everything.
 
-    Raises: SettingsError for an address that others reach: there is no sign-in.
+    With sign-in also addresses in figures: what a page elsewhere could reach by them has no cookie of ours.
+
+    Raises: SettingsError for an address that others reach while nobody signs in.
     """
+    access = access or AccessSettings()
     if insecure:
         return (ANY,)
+    named = tuple(name.lower() for name in (*access.hosts, _bracketed(urlsplit(access.url).hostname or "")) if name)
+    if access.signs_in:
+        return (*LOOPBACK, FIGURES, *named)
     if not is_loopback(address):
         raise SettingsError(
-            f"refusing to listen on {address or 'every address'}: others reach it, and there is no sign-in. "
-            "Listen on 127.0.0.1, or set PERF_INSECURE=1 if everybody who reaches it may see everything"
+            f"refusing to listen on {address or 'every address'}: others reach it, and nobody signs in. "
+            "Listen on 127.0.0.1, set access.users or access.oidc, or set PERF_INSECURE=1 if everybody who reaches it may see everything"
         )
-    return LOOPBACK
+    return (*LOOPBACK, *named)
 
 
 class KnownHosts:
@@ -45,7 +55,7 @@ class KnownHosts:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what is meant for this host; answer 421 to the rest (websockets are closed)."""
-        if scope["type"] == "lifespan" or ANY in self._hosts or _host(scope) in self._hosts:
+        if scope["type"] == "lifespan" or ANY in self._hosts or self._known(_host(scope)):
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
@@ -53,6 +63,21 @@ class KnownHosts:
             headers = [(b"content-type", b"text/plain; charset=utf-8")]
             await send({"type": "http.response.start", "status": 421, "headers": headers})
             await send({"type": "http.response.body", "body": b"unknown host name\n"})
+
+    def _known(self, host: str) -> bool:
+        return host in self._hosts or FIGURES in self._hosts and _in_figures(host)
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _in_figures(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 def _host(scope: Scope) -> str:

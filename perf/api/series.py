@@ -3,50 +3,54 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import orjson
 from starlette.concurrency import run_in_threadpool
-from starlette.middleware import Middleware
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
+from perf.api import media, params
+from perf.api.endpoint import Endpoint
 from perf.api.params import MAX_POINTS, Params
-from perf.api.problem import ApiError, guarded
-from perf.model import Aggregate, Array, Series, SeriesInfo, Window
+from perf.api.problem import ApiError
+from perf.model import Aggregate, Array, Kind, Series, SeriesInfo, Window
+from perf.model.access import Scope
 from perf.runtime import Runtime
 from perf.timerange import duration, instant, rfc3339
+from perf.views import export
 from perf.views.gaps import with_gaps
 from perf.views.series import DEFAULT_POINTS, Answer, answer, known, news
 
 _EXACT = (Aggregate.LAST, Aggregate.MIN, Aggregate.MAX, Aggregate.COUNT)
 _DIGITS = 6
 _PAGE = 1_000
-_SMALL = [Middleware(GZipMiddleware, minimum_size=400, compresslevel=5)]
 _NEWS = 3_600.0
 
 
-def routes(runtime: Runtime) -> list[Route]:
-    """The routes of this file, below ``/api/v1``."""
+async def _listed(runtime: Runtime, request: Request) -> Response:
+    params, form = Params(request), media.chosen(request, media.TABLES)
+    if form != media.JSON:
+        pieces = await run_in_threadpool(_newest, runtime, params)
+        return await media.table(pieces, media.FORMATS[form])
+    return _json(await run_in_threadpool(_series, runtime, params))
 
-    async def series(request: Request) -> Response:
-        params = Params(request, single=("search", "limit", "after", "since"), many=("metric",))
-        return _json(await run_in_threadpool(_series, runtime, params))
 
-    async def query(request: Request) -> Response:
-        names = ("from", "to", "step", "max_points", "aggregate", "since", "envelope")
-        params = Params(request, single=names, many=("query",))
-        ask = _since if params.text("since") else _range
-        return _json(await run_in_threadpool(ask, runtime, params))
-
-    return [Route("/series", guarded(series), middleware=_SMALL), Route("/query", guarded(query), middleware=_SMALL)]
+async def _asked(runtime: Runtime, request: Request) -> Response:
+    params, form = Params(request), media.chosen(request, media.TABLES)
+    if form != media.JSON:
+        if params.text("since") or params.flag("envelope"):
+            raise ApiError(400, "since and envelope go with JSON only")
+        got = await run_in_threadpool(_answer, runtime, params)
+        return await media.table(export.stepped(got), media.FORMATS[form])
+    ask = _since if params.text("since") else _range
+    return _json(await run_in_threadpool(ask, runtime, params))
 
 
 def _json(body: object) -> Response:
     content = orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
-    return Response(content, media_type="application/json", headers={"cache-control": "no-store"})
+    return Response(content, media_type=media.JSON, headers={"cache-control": "no-store", "vary": "accept"})
 
 
 def _series(runtime: Runtime, params: Params) -> dict[str, object]:
@@ -59,6 +63,20 @@ def _series(runtime: Runtime, params: Params) -> dict[str, object]:
     if params.text("since"):
         _add_news(runtime, params, page, rows)
     return {"series": rows, "next_after": page[-1].sid if len(found) > limit else None}
+
+
+def _newest(runtime: Runtime, params: Params) -> Iterator[list[export.Record]]:
+    """The newest value of each series that has one; of all pages."""
+    for name in ("limit", "after", "since"):
+        if params.text(name):
+            raise ApiError(400, f"{name} goes with JSON only")
+    found = known(runtime.store, params.many("metric"), params.text("search"))
+    rows = [
+        export.Record(s.last_ts, s.metric.name, s.labels, s.last_value, s.metric.unit)
+        for s in found
+        if s.last_ts is not None and s.last_value is not None
+    ]
+    return iter([rows])
 
 
 def _described(info: SeriesInfo) -> dict[str, object]:
@@ -88,28 +106,30 @@ def _add_news(runtime: Runtime, params: Params, page: list[SeriesInfo], rows: li
 
 def _range(runtime: Runtime, params: Params) -> dict[str, object]:
     """A range in steps."""
-    texts = _queries(params)
-    points = params.number("max_points", DEFAULT_POINTS, low=1, high=MAX_POINTS)
-    got = answer(
-        runtime.store,
-        texts,
-        params.window(runtime.clock),
-        step=params.step(),
-        max_points=points,
-        aggregate=params.aggregate(),
-    )
+    got = _answer(runtime, params)
     envelope = params.flag("envelope")
     return {
         "from": got.window.start,
         "to": got.window.end,
         "step": got.step,
-        "series": [_whole(index, series, envelope=envelope) for index, series in got.series],
+        "series": [whole(index, series, envelope=envelope) for index, series in got.series],
     }
+
+
+def _answer(runtime: Runtime, params: Params) -> Answer:
+    return answer(
+        runtime.store,
+        params.many("query"),
+        params.window(runtime.clock),
+        step=params.step(),
+        max_points=params.number("max_points", DEFAULT_POINTS, low=1, high=MAX_POINTS),
+        aggregate=params.aggregate(),
+    )
 
 
 def _since(runtime: Runtime, params: Params) -> dict[str, object]:
     """Only the steps that began at ``since`` or later, without what the asker knows already: what a live chart polls."""
-    texts = _queries(params)
+    texts = params.many("query")
     if params.text("from") or params.text("to") or params.text("max_points"):
         raise ApiError(400, "since goes with step, and without from, to and max_points")
     now = runtime.clock.now()
@@ -118,22 +138,16 @@ def _since(runtime: Runtime, params: Params) -> dict[str, object]:
     if since >= now:
         return {"to": now, "step": step, "series": []}
     got: Answer = answer(runtime.store, texts, Window(since, now + 1.0), step=step, aggregate=params.aggregate())
-    envelope = params.flag("envelope")
-    return {
-        "to": round(now, 3),
-        "step": step,
-        "series": [_brief(index, series, envelope=envelope) for index, series in got.series if len(series.ts)],
-    }
+    return _newer(got, now, envelope=params.flag("envelope"))
 
 
-def _queries(params: Params) -> list[str]:
-    texts = params.many("query")
-    if not texts:
-        raise ApiError(400, "parameter 'query' is missing: query=cpu_usage_percent, or query=rate(x_total)")
-    return texts
+def _newer(got: Answer, now: float, *, envelope: bool) -> dict[str, object]:
+    found = [brief(index, series, envelope=envelope) for index, series in got.series if len(series.ts)]
+    return {"to": round(now, 3), "step": got.step, "series": found}
 
 
-def _whole(index: int, series: Series, *, envelope: bool) -> dict[str, object]:
+def whole(index: int, series: Series, *, envelope: bool) -> dict[str, object]:
+    """All that is known of *series*, the answer to question *index*."""
     ts, values, low, high = with_gaps(series.ts, series.step, series.values, series.low, series.high)
     entry: dict[str, object] = {
         "query": index,
@@ -151,7 +165,8 @@ def _whole(index: int, series: Series, *, envelope: bool) -> dict[str, object]:
     return entry
 
 
-def _brief(index: int, series: Series, *, envelope: bool) -> dict[str, object]:
+def brief(index: int, series: Series, *, envelope: bool) -> dict[str, object]:
+    """What changes of *series* from one look to the next."""
     entry: dict[str, object] = {"query": index, "t": _times(series.ts), "v": _values(series.values, series.aggregate)}
     if series.labels:
         entry["labels"] = dict(series.labels)
@@ -175,3 +190,101 @@ def _values(values: Array, aggregate: Aggregate) -> Array:
     scale = np.power(10.0, np.clip(np.nan_to_num(digits, posinf=0.0, neginf=0.0), -300, 300))
     rounded: Array = np.round(values * scale) / scale
     return rounded
+
+
+_NUMBER = {"type": ["number", "null"]}
+_LABELS = {"type": "object", "additionalProperties": {"type": "string"}}
+_COLUMN = {"type": "array", "items": _NUMBER}
+_LISTED = {
+    "type": "object",
+    "required": ["series", "next_after"],
+    "properties": {
+        "series": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["id", "metric", "labels", "kind", "unit", "help", "first_seen", "last"],
+                "properties": {
+                    "id": {"type": "integer"},
+                    "metric": {"type": "string"},
+                    "labels": _LABELS,
+                    "kind": {"type": "string", "enum": [kind.value for kind in Kind]},
+                    "unit": {"type": "string"},
+                    "help": {"type": "string"},
+                    "first_seen": {"type": "string", "format": "date-time"},
+                    "last": {"type": ["array", "null"], "items": _NUMBER, "minItems": 2, "maxItems": 2},
+                    "points": {"type": "array", "items": {"type": "array", "items": _NUMBER}},
+                },
+            },
+        },
+        "next_after": {"type": ["integer", "null"]},
+    },
+}
+_STEPPED = {
+    "type": "object",
+    "required": ["to", "step", "series"],
+    "properties": {
+        "from": {"type": "number"},
+        "to": {"type": "number"},
+        "step": {"type": "number"},
+        "series": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["query", "t", "v"],
+                "properties": {
+                    "query": {"type": "integer", "description": "which of the questions, from 0"},
+                    "metric": {"type": "string"},
+                    "labels": _LABELS,
+                    "unit": {"type": "string"},
+                    "aggregate": {"type": "string"},
+                    "level": {"type": "string"},
+                    "step": {"type": "number"},
+                    "t": {"type": "array", "items": {"type": "number"}},
+                    "v": _COLUMN,
+                    "low": _COLUMN,
+                    "high": _COLUMN,
+                },
+            },
+        },
+    },
+}
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/query",
+        answer=_asked,
+        needs=Scope.READ,
+        summary="Series over a range, in steps",
+        query=(
+            params.QUERY,
+            *params.RANGE,
+            params.STEP,
+            params.POINTS,
+            params.AGGREGATE,
+            params.flag("envelope", "1: also the lowest and highest sample of each step"),
+            params.text("since", "Instead of `from` and `to`: only steps that began then or later", longest=40),
+        ),
+        answers=_STEPPED,
+        media=media.TABLES,
+        example="?query=cpu_usage_percent&from=now-15m&step=1m",
+    ),
+    Endpoint(
+        method="GET",
+        path="/series",
+        answer=_listed,
+        needs=Scope.READ,
+        summary="Which series there are, their newest value, and what is new since a time",
+        query=(
+            params.text("metric", 'A selector: `disk_usage_percent{mount="/"}`', many=True),
+            params.text("search", "Part of a name or of a label value"),
+            params.limit(_PAGE),
+            params.number("after", "`next_after` of the page before", low=0, high=2**31, default=0),
+            params.text("since", "Also the samples from then on, at most an hour back", longest=40),
+        ),
+        answers=_LISTED,
+        media=media.TABLES,
+        example="?metric=cpu_usage_percent&since=now-1m",
+    ),
+)

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from perf import settings as tree
 from perf.cli import owner, remote
 from perf.cli.table import rendered
 
@@ -48,14 +47,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="also what is over")
     parser.add_argument("--from", dest="start", default="now-24h", metavar="TIME", help="with --all (default: now-24h)")
     parser.add_argument("--json", action="store_true", help="the answer as it is")
-    parser.add_argument("--url", metavar="URL", help="ask the monitor there (default: the owner of the store)")
+    remote.arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the table of incidents."""
-    url = str(options.url).rstrip("/") if options.url else owner.address(tree.load(options.config))
     query = urllib.parse.urlencode({"state": "all", "from": options.start} if options.all else {"state": "open"})
-    answer = remote.asked(url, f"alerts/incidents?{query}", msgspec.Raw)
+    answer = remote.asked(owner.link(options), f"alerts/incidents?{query}", msgspec.Raw)
     found = msgspec.json.decode(answer, type=Incidents)
     firing = any(one.state != "resolved" for one in found.incidents)
     if options.json:

@@ -10,7 +10,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import perf
-from perf.cli import alerts, dashboard, doctor, export, health, rules, serve, sql
+from perf.cli import (
+    alerts,
+    dashboard,
+    doctor,
+    export,
+    health,
+    keys,
+    log_level,
+    password,
+    profile,
+    rules,
+    serve,
+    sql,
+)
 from perf.errors import PerfError
 
 FAILED = 2
@@ -26,6 +39,8 @@ examples:
   python -m perf rules export > rules.yaml                 the rules of alerts, for git
   python -m perf sql "SELECT * FROM perf.metrics LIMIT 5"
   python -m perf export --query cpu_usage_percent --from now-24h --step 60s --output cpu.csv
+  python -m perf profile --seconds 10 --output hot.txt     where perf, or any Python process, spends its time
+  python -m perf log-level DEBUG --for 10m                 log more for a while
   python -m perf doctor                                    what is wrong with this installation
 
 Settings come from perf.toml (or --config FILE) and from PERF_ variables, such as PERF_STORE__PATH.
@@ -73,8 +88,21 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"perf {perf.__version__}")
     verbs = top.add_subparsers(metavar="VERB", required=True)
-    for verb in (dashboard, serve, health, alerts, rules, sql, export, doctor):
-        name = verb.__name__.rpartition(".")[2]
+    for verb in (
+        dashboard,
+        serve,
+        health,
+        alerts,
+        rules,
+        sql,
+        export,
+        profile,
+        log_level,
+        keys,
+        password,
+        doctor,
+    ):
+        name = verb.__name__.rpartition(".")[2].replace("_", "-")
         text = (verb.__doc__ or "").strip()
         added = verbs.add_parser(
             name,

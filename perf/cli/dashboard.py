@@ -32,7 +32,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Check what would stop the server, then become it."""
     settings = address.addressed(tree.load(options.config), options.host, options.port)
-    answered(settings.server.host, insecure=settings.insecure)
+    answered(settings.server.host, insecure=settings.insecure, access=settings.access)
     if not APP.exists():
         raise PerfError(f"no dashboard here: {APP} is missing")
     with address.listener(settings.server) as free:

@@ -47,9 +47,7 @@ def checks(config: Path | None) -> Iterator[Check]:
     if settings is None:
         return
     group = Cgroup()
-    yield storage.folder(settings)
-    yield storage.space(settings)
-    yield storage.owned(settings)
+    yield from storage.stored(settings)
     yield storage.clock(settings, SystemClock())
     yield machine.port(settings)
     yield machine.limits(group, settings.store.memory_limit)

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from perf import settings as tree
-from perf.cli import owner
+from perf.cli import owner, remote
 from perf.cli.questions import ExportRequest
 from perf.clock import SystemClock
 from perf.errors import PerfError, QueryError
@@ -31,6 +30,7 @@ class ExportError(PerfError):
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of this verb."""
+    remote.arguments(parser)
     parser.add_argument("--query", action="append", default=[], metavar="EXPR", help="what to export; may come again")
     parser.add_argument("--from", dest="start", default="now-24h", metavar="TIME", help="default: now-24h")
     parser.add_argument("--to", dest="end", default="now", metavar="TIME", help="default: now")
@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
         form=options.format,
         zone=options.zone,
     )
-    with owner.reached(tree.load(options.config), SystemClock()) as data:
+    with owner.data(options, SystemClock()) as data:
         pieces = data.export(wanted)
         lines = written(pieces, sys.stdout.buffer) if options.output == "-" else saved(pieces, Path(options.output))
     if options.format != "parquet" and lines <= (options.format == "csv"):

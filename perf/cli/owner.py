@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import psutil
 
 from perf import ownerfile
+from perf import settings as tree
 from perf.cli import remote
 from perf.cli.address import loopback_url
 from perf.cli.questions import Data
@@ -16,6 +18,10 @@ from perf.errors import OwnerError, StoreError, StoreLocked
 from perf.ownerfile import Owner
 from perf.ports import Clock
 from perf.settings import Settings
+from perf.wire.link import Link, Terms
+
+REMOTE = "remote"
+"""The store that is another process's."""
 
 
 def noted(settings: Settings) -> Owner | None:
@@ -24,23 +30,51 @@ def noted(settings: Settings) -> Owner | None:
     return owner if owner is not None and owner.pid > 0 and psutil.pid_exists(owner.pid) else None
 
 
-def address(settings: Settings) -> str:
-    """Where the owner answers: as its note says, else where the settings would have it."""
+def link(options: argparse.Namespace, timeout: float = remote.TIMEOUT) -> Link:
+    """The way to the owner that *options* name, which is shown ``access.key`` unless they name a token, else that of their
+    settings; *timeout* in seconds. Raises: SettingsError, OwnerError.
+    """
+    given, settings = remote.token(options.token_file), tree.load(options.config)
+    if options.url:
+        return remote.link(str(options.url), given or settings.access.key, terms=Terms(timeout=timeout, idle=0))
+    return linked(settings, given, timeout)
+
+
+def linked(settings: Settings, token: str = "", timeout: float = remote.TIMEOUT) -> Link:
+    """The way to the owner: elsewhere where *settings* say so, else as its note says, else where they would have it."""
+    store = settings.store
+    if store.backend == REMOTE:
+        return remote.link(store.url, token or store.token or settings.access.key, terms=_terms(settings, timeout))
     owner = noted(settings)
     if owner is not None:
-        return owner.url
-    return loopback_url(settings.server.host, settings.server.port)
+        return remote.link(owner.url, token or owner.token, terms=Terms(timeout=timeout, idle=0))
+    url = loopback_url(settings.server.host, settings.server.port)
+    return remote.link(url, token or store.token or settings.access.key, terms=Terms(timeout=timeout, idle=0))
 
 
 @contextmanager
-def reached(settings: Settings, clock: Clock) -> Iterator[Data]:
+def data(options: argparse.Namespace, clock: Clock) -> Iterator[Data]:
+    """The data of the owner that *options* name, else as `reached`. Raises: as that, SettingsError."""
+    given, settings = remote.token(options.token_file), tree.load(options.config)
+    if options.url:
+        yield remote.RemoteData(str(options.url), given or settings.access.key)
+    else:
+        with reached(settings, clock, token=given) as found:
+            yield found
+
+
+@contextmanager
+def reached(settings: Settings, clock: Clock, *, token: str = "") -> Iterator[Data]:
     """The stored data: from the owner when there is one that answers, else from the file, opened until the block ends.
 
     Raises: StoreLocked naming the process that holds the file and doesn't answer, StoreError when there is no file.
     """
+    if settings.store.backend == REMOTE:
+        yield remote.RemoteData(settings.store.url, token or settings.store.token, _terms(settings))
+        return
     owner = noted(settings)
     if owner is not None and remote.answers(owner.url):
-        yield remote.RemoteData(owner.url, owner.token)
+        yield remote.RemoteData(owner.url, token or owner.token)
         return
     if settings.store.backend != "duckdb":
         raise OwnerError(f"no owner answers, and a {settings.store.backend} store is only in its owner's memory")
@@ -60,3 +94,15 @@ def reached(settings: Settings, clock: Clock) -> Iterator[Data]:
         yield LocalData(store, clock)
     finally:
         store.close()
+
+
+def _terms(settings: Settings, timeout: float = remote.TIMEOUT) -> Terms:
+    """How *settings* want the owner asked; *timeout* in seconds is the verb's own."""
+    asked = settings.store.remote
+    return Terms(
+        timeout=timeout,
+        connect=asked.connect_timeout,
+        retries=asked.retries,
+        ca_file=asked.ca_file,
+        idle=0,
+    )

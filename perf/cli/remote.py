@@ -1,27 +1,27 @@
-"""The owner of a store over HTTP."""
+"""The owner of a store over HTTP, as verbs ask it."""
 
 from __future__ import annotations
 
-import http.client
-import urllib.error
+import argparse
 import urllib.parse
-import urllib.request
 from collections.abc import Iterator
-from typing import TypeAlias, TypeVar
+from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from perf.cli.questions import ExportRequest
-from perf.errors import OwnerError, QueryError
+from perf.clock import SystemClock
+from perf.errors import OwnerError
 from perf.model import SqlResult, Status
+from perf.wire.connections import Dropped
+from perf.wire.link import Link, Refused, Terms, as_json
 
 TIMEOUT = 30.0
 """Seconds without a byte after which an answer is given up."""
+ONCE = Terms(timeout=TIMEOUT, idle=0)
+"""A verb asks once or twice, and ends."""
 
-_PIECE = 64 * 1024
-# A proxy of the environment must not see the token, and can't reach a loopback address anyway.
-_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-_Response: TypeAlias = http.client.HTTPResponse | urllib.error.HTTPError
 _T = TypeVar("_T")
 
 
@@ -35,72 +35,84 @@ class Check(msgspec.Struct, frozen=True):
 
 
 class HealthAnswer(msgspec.Struct, frozen=True):
-    """The answer of ``/health``."""
+    """The answer of ``/health``; without details for those who may not read."""
 
     status: Status
-    message: str
     timestamp: str
-    checks: dict[str, Check]
+    message: str = ""
+    checks: dict[str, Check] = {}
 
 
-class _Problem(msgspec.Struct, frozen=True):
-    """What is read of a problem+json body."""
-
-    detail: str = ""
-    query: str = ""
-    position: int = 0
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options that name an owner."""
+    parser.add_argument("--url", metavar="URL", help="ask the monitor there (default: the owner of the store)")
+    parser.add_argument("--token-file", metavar="FILE", type=Path, help="file with the token or API key for it")
 
 
-def health(url: str, *, timeout: float = 5.0) -> tuple[HealthAnswer, bytes]:
-    """The state of the owner at *url*, decoded and as it came.
+def token(file: Path | None) -> str:
+    """What *file* holds; nothing without one. Raises: OwnerError when it can't be read."""
+    try:
+        return "" if file is None else file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise OwnerError(f"--token-file {file}: {getattr(error, 'strerror', None) or error}") from error
 
-    Raises: OwnerError when nothing answers in *timeout* seconds, or something that isn't perf.
+
+def link(url: str, token: str = "", *, terms: Terms | None = None) -> Link:
+    """The owner at *url*. Raises: OwnerError for what isn't an HTTP address."""
+    return Link(url, SystemClock(), token=token, terms=terms or ONCE)
+
+
+def health(owner: Link) -> tuple[HealthAnswer, bytes]:
+    """The state of *owner*, decoded and as it came.
+
+    Raises: OwnerError when nothing answers, or something that isn't perf.
     """
-    request = urllib.request.Request(f"{url}/health")  # noqa: S310  # the scheme is checked when it is opened
-    with _opened(request, timeout, refused=(503,)) as response:
-        body = _whole(response, url)
-    return _decoded(body, HealthAnswer, url), body
+    try:
+        body = owner.ask("GET", "/health", safe=False).body
+    except Refused as error:
+        if error.reply.status != 503:
+            raise
+        body = error.reply.body
+    return _decoded(body, HealthAnswer, owner.url), body
 
 
 def answers(url: str, *, timeout: float = 2.0) -> bool:
     """Whether perf answers at *url*."""
     try:
-        health(url, timeout=timeout)
+        health(link(url, terms=Terms(timeout=timeout, connect=timeout, retries=0, idle=0)))
     except OwnerError:
         return False
     return True
 
 
-def asked(url: str, path: str, kind: type[_T], given: object = None) -> _T:
-    """The answer of the owner at *url* to ``GET`` *path*, or to ``POST`` when something is *given*, as *kind*.
+def asked(owner: Link, path: str, kind: type[_T], given: object = None, *, method: str = "") -> _T:
+    """The answer of *owner* to ``GET`` *path*, or to ``POST`` (or *method*) when something is *given*, as *kind*.
 
     Raises: QueryError, OwnerError.
     """
-    content = None if given is None else msgspec.json.encode(given)
-    headers = {"Content-Type": "application/json"}
-    request = urllib.request.Request(f"{url}/api/v1/{path}", content, headers)  # noqa: S310  # as above
-    with _opened(request, TIMEOUT) as response:
-        return _decoded(_whole(response, url), kind, url)
+    verb = method or ("GET" if given is None else "POST")
+    if verb == "GET":
+        return _decoded(owner.ask(verb, f"/api/v1/{path}").body, kind, owner.url)
+    body, headers = as_json(given) if given is not None else (b"", {})
+    return _decoded(owner.ask(verb, f"/api/v1/{path}", body, headers, safe=False).body, kind, owner.url)
 
 
-def text(url: str, path: str) -> str:
-    """The answer of the owner at *url* to ``GET`` *path* as it is. Raises: QueryError, OwnerError."""
-    request = urllib.request.Request(f"{url}/api/v1/{path}")  # noqa: S310  # as above
-    with _opened(request, TIMEOUT) as response:
-        return _whole(response, url).decode()
+def text(owner: Link, path: str) -> str:
+    """The answer of *owner* to ``GET`` *path* as it is. Raises: QueryError, OwnerError."""
+    return owner.ask("GET", f"/api/v1/{path}").body.decode()
 
 
 class RemoteData:
     """What is stored, asked from the owner at *url*, which knows *token*."""
 
-    def __init__(self, url: str, token: str) -> None:
-        self._url, self._token = url, token
+    def __init__(self, url: str, token: str, terms: Terms | None = None) -> None:
+        """Raises: OwnerError for what isn't an HTTP address."""
+        self._owner = link(url, token, terms=terms)
 
     def sql(self, text: str, *, max_rows: int) -> SqlResult:
         """The rows of a read-only statement. Raises: QueryError, OwnerError."""
-        body = msgspec.json.encode({"sql": text, "max_rows": max_rows})
-        with self._ask("/api/v1/sql", body) as response:
-            return _decoded(_whole(response, self._url), SqlResult, self._url)
+        body, headers = as_json({"sql": text, "max_rows": max_rows})
+        return _decoded(self._owner.ask("POST", "/api/v1/sql", body, headers).body, SqlResult, self._owner.url)
 
     def export(self, wanted: ExportRequest) -> Iterator[bytes]:
         """The file, in pieces. Raises: QueryError, OwnerError, also when the connection breaks half-way."""
@@ -110,56 +122,11 @@ class RemoteData:
             pairs.append(("raw", "1"))
         elif wanted.step:
             pairs.append(("step", wanted.step))
-        with self._ask(f"/api/v1/export?{urllib.parse.urlencode(pairs)}") as response:
-            while piece := _read(response, self._url):
-                yield piece
-
-    def _ask(self, path: str, body: bytes | None = None) -> _Response:
-        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
-        request = urllib.request.Request(self._url + path, body, headers)  # noqa: S310  # as above
-        return _opened(request, TIMEOUT)
-
-
-def _opened(request: urllib.request.Request, timeout: float, *, refused: tuple[int, ...] = ()) -> _Response:
-    """The answer; a status in *refused* is an answer, too. Raises: QueryError, OwnerError."""
-    if request.type not in ("http", "https"):
-        raise OwnerError(f"not an HTTP address: {request.full_url}")
-    try:
-        response: http.client.HTTPResponse = _OPENER.open(request, timeout=timeout)
-    except urllib.error.HTTPError as error:
-        if error.code in refused:
-            return error
-        raise _refusal(request.full_url, error) from error
-    except (OSError, http.client.HTTPException) as error:
-        reason = error.reason if isinstance(error, urllib.error.URLError) else error
-        raise OwnerError(f"no answer from {request.host}: {reason}") from error
-    return response
-
-
-def _refusal(url: str, error: urllib.error.HTTPError) -> QueryError | OwnerError:
-    try:
-        problem = msgspec.json.decode(error.read(), type=_Problem)
-    except (msgspec.DecodeError, OSError, http.client.HTTPException):
-        problem = _Problem()
-    if error.code == 400 and problem.detail:
-        return QueryError(problem.detail, text=problem.query, position=problem.position)
-    return OwnerError(problem.detail or f"{url.partition('?')[0]} answered {error.code} {error.reason}")
-
-
-def _whole(response: _Response, url: str) -> bytes:
-    return b"".join(iter(lambda: _read(response, url), b""))
-
-
-def _read(response: _Response, url: str) -> bytes:
-    try:
-        piece = response.read(_PIECE)
-    except (OSError, http.client.HTTPException) as error:
-        raise OwnerError(f"{url} broke off: {error}") from error
-    # A body with a length that ends early is no error to http.client when it is read in pieces.
-    missing: int | None = getattr(response, "length", None)
-    if not piece and missing:
-        raise OwnerError(f"{url} broke off: {missing:,} bytes are missing")
-    return piece
+        reply = self._owner.opened(f"/api/v1/export?{urllib.parse.urlencode(pairs)}")
+        try:
+            yield from reply.pieces()
+        except Dropped as error:
+            raise OwnerError(f"{self._owner.url} broke off: {error}") from error
 
 
 def _decoded(body: bytes, kind: type[_T], url: str) -> _T:

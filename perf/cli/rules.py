@@ -11,7 +11,6 @@ from typing import Any
 
 import msgspec
 
-from perf import settings as tree
 from perf.cli import owner, remote
 from perf.cli.table import rendered
 from perf.errors import PerfError
@@ -76,7 +75,7 @@ class Previewed(msgspec.Struct, frozen=True):
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the actions of this verb."""
-    parser.add_argument("--url", metavar="URL", help="ask the monitor there (default: the owner of the store)")
+    remote.arguments(parser)
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     for name, act, text in _ACTIONS:
         action = actions.add_parser(name, help=text, description=text)
@@ -96,7 +95,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _list(options: argparse.Namespace) -> int:
-    found = remote.asked(_url(options), "alerts/rules", Rules).rules
+    found = remote.asked(owner.link(options), "alerts/rules", Rules).rules
     columns = ("state", "rule", "severity", "condition", "fired in 7 d", "minutes")
     rows = [
         (
@@ -114,7 +113,7 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    print(remote.text(_url(options), "alerts/export"), end="")
+    print(remote.text(owner.link(options), "alerts/export"), end="")
     return 0
 
 
@@ -139,11 +138,11 @@ def _validate(options: argparse.Namespace) -> int:
 def _preview(options: argparse.Namespace) -> int:
     from perf.alerts import files
 
-    url, rules = _url(options), files.read(_source(options))
+    asked, rules = owner.link(options), files.read(_source(options))
     rows = []
     for rule in rules:
         given: dict[str, Any] = {"rule": files.plain(rule), "from": options.start}  # Any: as JSON has it
-        found = remote.asked(url, "alerts/preview", Previewed, given)
+        found = remote.asked(asked, "alerts/preview", Previewed, given)
         rows.append((rule.name, found.times, round(found.seconds / 60)))
     print(rendered(("rule", f"fired since {options.start}", "minutes"), rows))
     return 0
@@ -159,10 +158,6 @@ _ACTIONS: tuple[tuple[str, Callable[[argparse.Namespace], int], str], ...] = (
 )
 
 
-def _url(options: argparse.Namespace) -> str:
-    return str(options.url).rstrip("/") if options.url else owner.address(tree.load(options.config))
-
-
 def _source(options: argparse.Namespace) -> str:
     try:
         return sys.stdin.read() if options.file == "-" else Path(options.file).read_text(encoding="utf-8")
@@ -174,7 +169,7 @@ def _source(options: argparse.Namespace) -> str:
 
 def _sent(options: argparse.Namespace, *, check: bool) -> list[Change]:
     given = {"yaml": _source(options), "drop": options.drop, "check": check, "by": _author()}
-    return remote.asked(_url(options), "alerts/import", Changes, given).changes
+    return remote.asked(owner.link(options), "alerts/import", Changes, given).changes
 
 
 def _author() -> str:

@@ -17,6 +17,7 @@ from perf.api.hosts import answered
 from perf.cli import address
 from perf.cli.address import loopback_url
 from perf.runtime import Runtime
+from perf.runtime.ending import at_once
 from perf.settings import Settings
 
 SUMMARY = "record, and answer over HTTP, without the dashboard"
@@ -27,9 +28,6 @@ examples:
 
 SIGTERM or Ctrl+C writes what is queued, checkpoints the store and ends.
 """
-
-GRACE_SECONDS = 5
-"""For requests that are still being answered when the end comes."""
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +44,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Serve until a signal comes."""
     settings = address.addressed(tree.load(options.config), options.host, options.port)
-    hosts = answered(settings.server.host, insecure=settings.insecure)
+    hosts = answered(settings.server.host, insecure=settings.insecure, access=settings.access)
     logs.configure(settings.logs, RedactingFilter(Redactor(logs.secrets(settings))))
     previous = [signal.signal(number, _leave) for number in (signal.SIGTERM, signal.SIGINT)]
     try:
@@ -63,9 +61,18 @@ def _serve(settings: Settings, listener: socket.socket, hosts: tuple[str, ...]) 
     import uvicorn
 
     from perf.api.app import build
+    from perf.api.ending import ending, take_over
+    from perf.api.healthport import open_port
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            take_over(end)
 
     runtime = Runtime(settings)
+    end = ending(runtime)
     try:
+        port = open_port(runtime, settings.server.host, hosts)
         default.install(runtime)
         url = loopback_url(settings.server.host, listener.getsockname()[1])
         runtime.start(url)
@@ -75,17 +82,21 @@ def _serve(settings: Settings, listener: socket.socket, hosts: tuple[str, ...]) 
             access_log=False,
             server_header=False,
             lifespan="off",
-            timeout_graceful_shutdown=GRACE_SECONDS,
+            proxy_headers=False,  # the guard believes the proxies that access.proxies names
         )
-        _log.info("recording into %s, answering at %s", settings.store.path, url)
-        uvicorn.Server(config).run(sockets=[listener])
+        where = settings.store.path if runtime.distant is None else f"the store at {settings.store.url}"
+        _log.info("recording into %s, answering at %s", where, url)
+        with port:
+            Server(config).run(sockets=[listener])
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_IGN)
-        _log.info("stopping")
-        runtime.stop()
+            signal.signal(number, at_once)
+        level = logging.DEBUG if runtime.started is None else logging.INFO
+        _log.log(level, "stopping")
+        runtime.stop(end.left)
+        end.done()
         default.install(None)
-        _log.info("stopped")
+        _log.log(level, "stopped")
 
 
 def _leave(_number: int, _frame: FrameType | None) -> NoReturn:

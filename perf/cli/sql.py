@@ -10,8 +10,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from perf import settings as tree
-from perf.cli import owner
+from perf.cli import owner, remote
 from perf.cli.cells import safe
 from perf.cli.table import rendered
 from perf.clock import SystemClock
@@ -30,6 +29,7 @@ In CSV, text that a spreadsheet would run as a formula gets an apostrophe in fro
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of this verb."""
+    remote.arguments(parser)
     parser.add_argument("statement", metavar="SQL", help="the statement; - reads it from standard input")
     parser.add_argument("--format", choices=sorted(FORMS), default="table", help="default: table")
     parser.add_argument("--max-rows", type=row_count, default=1_000, metavar="N", help="1 to 100,000 (default: 1,000)")
@@ -38,7 +38,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print what the statement returns; rows beyond the limit are announced on standard error."""
     text = sys.stdin.read() if options.statement == "-" else str(options.statement)
-    with owner.reached(tree.load(options.config), SystemClock()) as data:
+    with owner.data(options, SystemClock()) as data:
         result = data.sql(text, max_rows=options.max_rows)
     print(FORMS[options.format](result))
     if result.truncated:

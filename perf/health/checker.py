@@ -1,107 +1,127 @@
-"""Runs every probe at once, bounds how long each may take, remembers the answers and tells the worst of them."""
+"""Runs every probe in its own time, bounds how long each may take, remembers the answers and tells the worst of them."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from time import perf_counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
 from perf.health import endpoints
+from perf.health.execution import Execution
+from perf.health.plan import Plan, ordered
 from perf.health.result import Health, verdict
-from perf.model import Kind, Metric, ProbeResult, Sample, Status
+from perf.model import Kind, Metric, ProbeResult, Sample, Spell, Status
 from perf.ports import Clock, Probe
 
 PROBE_STATUS = Metric("probe_status", help="State of a probe: 0 healthy, 1 unknown, 2 degraded, 3 unhealthy.")
 PROBE_DURATION = Metric("probe_duration_seconds", unit="s", help="How long a probe took the last time.")
 PROBE_ERRORS = Metric("probe_errors_total", Kind.COUNTER, help="How often a probe raised instead of answering.")
 
+_BLOCKING = (Status.UNHEALTHY, Status.UNKNOWN)
+_TURNS = 5.0
+"""Seconds after a turn in which somebody is believed to turn: answers then come from memory."""
+
 _log = logging.getLogger(__name__)
+_replace = msgspec.structs.replace
 
 
-class _Run:
-    """One execution of one probe on its own daemon thread: a hanging one costs a thread, but no exit and no sibling."""
+class _Course(msgspec.Struct):
+    """How one probe goes: *wanted* until it runs, *run* while it does, then its *result*, of *settled* (monotonic seconds)."""
 
-    def __init__(self, name: str, probe: Probe, clock: Clock, failed: Callable[[str, Exception], None]) -> None:
-        self._name, self._probe, self._clock, self._failed = name, probe, clock, failed
-        self._done = threading.Event()
-        self._result: ProbeResult | None = None
-        self._began = perf_counter()
-        threading.Thread(target=self._execute, name=f"perf-probe-{name}", daemon=True).start()
-
-    def _execute(self) -> None:
-        try:
-            result = self._probe.check()
-        except Exception as error:  # noqa: BLE001  # A thread's loop: logged once and counted in _count.
-            self._failed(self._name, error)
-            result = self._unhealthy(f"the probe failed: {type(error).__name__}: {error}")
-        self._result = msgspec.structs.replace(result, name=self._name, seconds=perf_counter() - self._began)
-        self._done.set()
+    wanted: bool = False
+    run: Execution | None = None
+    result: ProbeResult | None = None
+    settled: float = 0.0
+    failures: int = 0
+    errors: int = 0
+    logged: str = ""
+    earlier: Spell | None = None
 
     @property
-    def hangs(self) -> bool:
-        return not self._done.is_set()
-
-    def result(self, timeout: float) -> ProbeResult:
-        """The answer, waiting for it until *timeout* seconds after the start."""
-        self._done.wait(max(0.0, self._began + timeout - perf_counter()))
-        if self._result is None:
-            return self._unhealthy(f"did not answer within {timeout:g} s")
-        return self._result
-
-    def _unhealthy(self, message: str) -> ProbeResult:
-        seconds = perf_counter() - self._began
-        return ProbeResult(
-            name=self._name, status=Status.UNHEALTHY, message=message, ts=self._clock.now(), seconds=seconds
-        )
+    def pending(self) -> bool:
+        return self.wanted or self.run is not None and not self.run.told
 
 
 class HealthChecker:
-    """The health of this process and its machine.
+    """The health of this process and of what it needs.
 
-    *timeout* bounds each probe and *max_age* is how long an answer is repeated from memory, both in seconds. *dead* and
+    *plans* say when each probe runs; one without runs every *max_age* seconds and takes *timeout* at most. *dead* and
     *unready* tell why the process isn't alive or ready, in sentences; no sentence means it is.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one more than six, all of them named
         self,
         probes: Mapping[str, Probe],
         clock: Clock,
         *,
         timeout: float = 2.0,
         max_age: float = 5.0,
+        plans: Mapping[str, Plan] | None = None,
         dead: Callable[[], Sequence[str]] = tuple,
         unready: Callable[[], Sequence[str]] = tuple,
     ) -> None:
-        self._probes = dict(probes)
-        self._clock = clock
-        self._timeout, self._max_age = timeout, max_age
+        """Raises: SettingsError for plans that wait for each other, or for a probe that isn't there."""
+        self._probes, self._clock = dict(probes), clock
+        usual = Plan(timeout=timeout, interval=max_age)
+        self.plans: Mapping[str, Plan] = {name: (plans or {}).get(name, usual) for name in probes}
+        self._order = ordered(self.plans)
+        self._grace = max_age
         self._dead, self._unready = dead, unready
-        self._lock = threading.Lock()
-        self._runs: dict[str, _Run] = {}
+        self._changed = threading.Condition()
+        self._courses = {name: _Course() for name in probes}
         self._newest: Health | None = None
-        self._checked = 0.0
-        self._errors: dict[str, int] = {}
-        self._logged: dict[str, str] = {}
+        self._turned: float | None = None
 
-    def check(self, *, fresh: bool = False) -> Health:
-        """The state of everything, at most *max_age* old unless *fresh*. Callers at the same time share one run of the probes."""
-        with self._lock:
-            if fresh or self._newest is None or self._clock.monotonic() - self._checked >= self._max_age:
-                self._newest = verdict(self._results(), self._clock.now())
-                self._checked = self._clock.monotonic()
-            return self._newest
+    def check(self, *, fresh: bool = False, only: Iterable[str] = ()) -> Health:
+        """The state of everything. Waits for probes that have no answer yet, or one that is too old; when *fresh* for all, or
+        for *only* some and what they wait for. Callers at the same time share one run.
+
+        Raises: KeyError for a name that isn't there.
+        """
+        names = self._with_needed(only) or self._order
+        with self._changed:
+            asked = [self._courses[name] for name in names if fresh or self._old(name)]
+            for course in asked:
+                course.wanted = course.wanted or not course.pending
+            self._advance()
+            while any(course.pending for course in asked):
+                waits = [max(0.001, one.run.left) for one in self._courses.values() if one.run and not one.run.told]
+                self._changed.wait(min(waits, default=0.01))
+                self._advance()
+            return self._verdict()
+
+    def turn(self) -> None:
+        """Begin what is due, give up what is late; waits for nothing. To be called about once a second."""
+        with self._changed:
+            self._turned = now = self._clock.monotonic()
+            for name, course in self._courses.items():
+                due = course.result is None or now - course.settled >= self.plans[name].interval
+                course.wanted = course.wanted or due and not course.pending
+            self._advance()
+
+    def newest(self) -> Health:
+        """The verdict on what is known already; waits for nothing."""
+        with self._changed:
+            return self._verdict()
+
+    def resume(self, spells: Iterable[Spell]) -> None:
+        """Go on where an earlier process stopped: a state that still holds is as old as it was then."""
+        with self._changed:
+            for spell in spells:
+                if spell.probe in self._courses:
+                    self._courses[spell.probe].earlier = spell
 
     def samples(self, ts: float) -> list[Sample]:
-        """The newest results as metrics stamped *ts*; runs the probes when the last answer is too old."""
+        """The newest results as metrics stamped *ts*."""
         found: list[Sample] = []
-        for result in self.check().results:
+        health = self.newest() if self._driven() else self.check()
+        for result in health.results:
             labels = (("probe", result.name),)
             found.append(Sample(ts, PROBE_STATUS, labels, float(result.status.rank)))
             found.append(Sample(ts, PROBE_DURATION, labels, result.seconds))
-            found.append(Sample(ts, PROBE_ERRORS, labels, float(self._errors.get(result.name, 0))))
+            found.append(Sample(ts, PROBE_ERRORS, labels, float(self._courses[result.name].errors)))
         return found
 
     def run_all_checks(self) -> Health:
@@ -114,22 +134,97 @@ class HealthChecker:
 
     def get_readiness_check(self) -> dict[str, object]:
         """Whether requests make sense now: ``ready`` and the ``reasons`` against it. Runs no probe."""
-        return endpoints.gate("ready", self._unready(), self._clock.now())
+        reasons = [
+            f"{result.name}: {result.message}"
+            for result in self.newest().results
+            if self.plans[result.name].readiness and result.status is Status.UNHEALTHY
+        ]
+        return endpoints.gate("ready", [*self._unready(), *reasons], self._clock.now())
 
     def get_liveness_check(self) -> dict[str, object]:
         """Whether only a restart would help: ``alive`` and the ``reasons`` against it. Runs no probe."""
         return endpoints.gate("alive", self._dead(), self._clock.now())
 
-    def _results(self) -> list[ProbeResult]:
-        for name, probe in self._probes.items():
-            run = self._runs.get(name)
-            if run is None or not run.hangs:
-                self._runs[name] = _Run(name, probe, self._clock, self._count)
-        return [self._runs[name].result(self._timeout) for name in self._probes]
+    def _with_needed(self, names: Iterable[str]) -> list[str]:
+        """*names*, and all that they wait for."""
+        found = list(names)
+        for name in found:  # grows on the way
+            found += [other for other in self.plans[name].after if other not in found]
+        return found
 
-    def _count(self, name: str, error: Exception) -> None:
-        self._errors[name] = self._errors.get(name, 0) + 1
+    def _driven(self) -> bool:
+        return self._turned is not None and self._clock.monotonic() - self._turned < _TURNS
+
+    def _old(self, name: str) -> bool:
+        """Whether the answer of *name* is missing or too old; somebody who turns is left the time to renew it."""
+        course, plan = self._courses[name], self.plans[name]
+        allowed = plan.interval + (plan.timeout + self._grace if self._driven() else 0.0)
+        return course.result is None or self._clock.monotonic() - course.settled >= allowed
+
+    def _advance(self) -> None:
+        """Begin what is wanted and may run, and tell what is late. In the order of the dependencies."""
+        for name in self._order:
+            course = self._courses[name]
+            if course.run is not None:
+                if not course.run.told and course.run.left <= 0 or course.wanted:
+                    course.run.told = True
+                    self._settle(name, course.run.late())
+            elif course.wanted and not any(self._courses[other].pending for other in self.plans[name].after):
+                self._begin(name)
+
+    def _begin(self, name: str) -> None:
+        blocked = next((other for other in self.plans[name].after if self._status(other) in _BLOCKING), None)
+        if blocked is not None:
+            message = f"not checked: {blocked} is {self._status(blocked).value}"
+            self._settle(name, ProbeResult(name=name, status=Status.UNKNOWN, message=message, ts=self._clock.now()))
+            return
+        course = self._courses[name]
+        course.wanted = False
+        course.run = Execution(name, self._probes[name], self._clock, self.plans[name].timeout, self._done)
+        course.run.start()
+
+    def _status(self, name: str) -> Status:
+        result = self._courses[name].result
+        return Status.HEALTHY if result is None else result.status
+
+    def _done(self, run: Execution, result: ProbeResult, failure: Exception | None) -> None:
+        with self._changed:
+            course = self._courses[run.name]
+            course.run = None
+            if failure is not None:
+                self._note(run.name, course, failure)
+            if not run.told:
+                self._settle(run.name, result)
+            self._advance()
+            self._changed.notify_all()
+
+    def _settle(self, name: str, result: ProbeResult) -> None:
+        course, plan = self._courses[name], self.plans[name]
+        course.failures = course.failures + 1 if result.status is Status.UNHEALTHY else 0
+        if 0 < course.failures < plan.failures:
+            message = f"{result.message} (failure {course.failures}; {plan.failures} in a row make it unhealthy)"
+            result = _replace(result, status=Status.DEGRADED, message=message)
+        before, earlier = course.result, course.earlier
+        since: float | None = result.ts
+        if before is not None and before.status is result.status:
+            since = before.since
+        elif before is None and earlier is not None and earlier.status is result.status:
+            since = earlier.start
+        course.result = _replace(result, name=name, since=since, critical=plan.critical)
+        course.settled = self._clock.monotonic()
+        course.wanted = False
+        self._newest = None
+        self._changed.notify_all()
+
+    def _verdict(self) -> Health:
+        if self._newest is None:
+            found = [course.result for course in self._courses.values() if course.result is not None]
+            self._newest = verdict(found, self._clock.now())
+        return self._newest
+
+    def _note(self, name: str, course: _Course, error: Exception) -> None:
+        course.errors += 1
         text = f"{type(error).__name__}: {error}"
-        if self._logged.get(name) != text:
-            self._logged[name] = text
+        if course.logged != text:
+            course.logged = text
             _log.error("probe %s failed", name, exc_info=error)

@@ -33,6 +33,11 @@ def gate(word: str, reasons: Sequence[str], ts: float) -> dict[str, object]:
     return {word: not reasons, "reasons": list(reasons), "timestamp": _iso(ts)}
 
 
+def bare(body: dict[str, object]) -> dict[str, object]:
+    """What anybody may know of a *body* made here: the state, and when it was found."""
+    return {key: value for key, value in body.items() if key in ("status", "ready", "alive", "timestamp")}
+
+
 def http_code(body: dict[str, object]) -> int:
     """200 or 503 for a body made here: a degraded process still serves, an unhealthy one should get no traffic."""
     if "status" in body:

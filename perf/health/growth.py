@@ -12,6 +12,10 @@ class Growth:
         self._seconds = seconds
         self._seen: dict[str, tuple[int, float]] = {}
 
+    def seen(self, name: str, count: int) -> None:
+        """The counter *name* stood at *count* before anybody looked: that is no growth."""
+        self._seen[name] = (count, float("-inf"))
+
     def recent(self, name: str, count: int, monotonic: float) -> bool:
         """Whether the counter *name*, now *count*, grew within the last *seconds* before *monotonic*."""
         before, since = self._seen.get(name, (0, float("-inf")))

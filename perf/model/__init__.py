@@ -28,6 +28,7 @@ from perf.model.delivery import (
 )
 from perf.model.distribution import SCALE, Histogram, HistogramSample
 from perf.model.exemplar import Exemplar
+from perf.model.health import Spell, UptimeCell
 from perf.model.matching import Match
 from perf.model.measurement import Batch, Measurement
 from perf.model.metric import Array, Kind, Labels, Metric, Sample, SeriesInfo
@@ -98,6 +99,7 @@ __all__ = [
     "SeriesInfo",
     "Severity",
     "Silence",
+    "Spell",
     "SqlResult",
     "Status",
     "Step",
@@ -107,6 +109,7 @@ __all__ = [
     "TierCounts",
     "TierUsage",
     "Transition",
+    "UptimeCell",
     "Waiting",
     "Window",
     "WriterStats",

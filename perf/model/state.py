@@ -43,7 +43,10 @@ class Threshold(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ProbeResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What one health check said: *message* for people, *evidence* as numbers, *seconds* it took."""
+    """What one health check said: *message* for people, *evidence* as numbers, *seconds* it took.
+
+    The checker adds *since* when (Unix seconds) it has said so, and whether it is *critical*: one that isn't degrades only.
+    """
 
     name: str
     status: Status
@@ -51,6 +54,8 @@ class ProbeResult(msgspec.Struct, frozen=True, kw_only=True):
     ts: float
     seconds: float = 0.0
     evidence: dict[str, float] = {}
+    since: float | None = None
+    critical: bool = True
 
 
 class Beat(msgspec.Struct, frozen=True, kw_only=True):

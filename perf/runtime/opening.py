@@ -22,13 +22,14 @@ def open_store(settings: StoreSettings, clock: Clock) -> MetricStore:
     return store
 
 
-def scheduled_sources(settings: Settings, clock: Clock) -> list[Scheduled]:
-    """Every source that *settings* switch on, with its interval."""
+def scheduled_sources(settings: Settings, clock: Clock, *, distant: bool = False) -> list[Scheduled]:
+    """Every source that *settings* switch on, with its interval; of a machine whose store is *distant* only what they ask for there."""
     host, process = settings.sources.host, settings.sources.process
+    machine = host.enabled and (settings.store.remote.host or not distant)
     wanted = [
-        ("host", host.enabled, host, host.interval),
-        ("disks", host.enabled, host, host.slow_interval),
-        ("pressure", host.enabled, host, host.slow_interval),
+        ("host", machine, host, host.interval),
+        ("disks", machine, host, host.slow_interval),
+        ("pressure", machine, host, host.slow_interval),
         ("process", process.enabled, process, process.interval),
     ]
     return [

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from perf.health.configured import configured
+from perf.health.plan import Plan
+from perf.health.probes.application import ApplicationProbe
 from perf.health.probes.delivery import DeliveryProbe
 from perf.health.probes.disk import DiskProbe
 from perf.health.probes.heartbeat import HeartbeatProbe
+from perf.health.probes.limits import LimitsProbe
 from perf.health.probes.loops import LoopsProbe
+from perf.health.probes.owner import OwnerProbe
 from perf.health.probes.resources import ResourcesProbe
 from perf.health.probes.store import StoreProbe
 from perf.model import Selector, SeriesInfo
@@ -17,9 +23,24 @@ if TYPE_CHECKING:
     from perf.runtime.owner import Runtime
 
 
+def planned(runtime: Runtime) -> tuple[dict[str, Probe], dict[str, Plan]]:
+    """Every probe by name, and when it runs: perf's own, and those that its settings name.
+
+    Raises: SettingsError, PluginError.
+    """
+    own, store = probes(runtime), runtime.settings.store
+    file = Path(store.path).expanduser() if store.backend == "duckdb" else None
+    added, plans = configured(runtime.settings.health, own, runtime.clock, file)
+    return own | added, plans
+
+
 def probes(runtime: Runtime) -> dict[str, Probe]:
     """Name -> probe, of everything that *runtime* consists of."""
     settings, store, clock = runtime.settings.store, runtime.store, runtime.clock
+    limits = runtime.limits
+    loops = LoopsProbe(runtime.beats, clock, problems=runtime.sampler.problems)
+    if runtime.distant is not None:
+        return {"owner": OwnerProbe(runtime.away, store.series, clock), "loops": loops}
 
     def latest(selector: Selector) -> list[SeriesInfo]:
         return [info for info in store.series() if selector.matches(info.metric.name, info.labels)]
@@ -35,7 +56,9 @@ def probes(runtime: Runtime) -> dict[str, Probe]:
         ),
         "resources": ResourcesProbe(store.read, runtime.thresholds, clock),
         "disk": DiskProbe(store.usage, latest, runtime.thresholds, clock, floor=settings.free_space_floor),
-        "loops": LoopsProbe(runtime.beats, clock, problems=runtime.sampler.problems),
+        "loops": loops,
+        "application": ApplicationProbe(latest, runtime.writer.stats, clock, capacity=settings.queue_samples),
         "heartbeat": HeartbeatProbe(store.series, store.read, clock),
         "delivery": DeliveryProbe(runtime.sender.stats, store.alerts.waiting, runtime.missed_beats, clock),
+        **({"limits": LimitsProbe(limits.over, limits.use, clock)} if limits.set else {}),
     }

@@ -1,5 +1,6 @@
 """One strict tree of settings: defaults < ``perf.toml`` < environment (``PERF_``)."""
 
+from perf.settings.access import AccessSettings, OidcSettings, User
 from perf.settings.description import Described, describe, in_force
 from perf.settings.groups import (
     DashboardSettings,
@@ -13,23 +14,32 @@ from perf.settings.groups import (
     SourceSettings,
     StoreSettings,
 )
+from perf.settings.health import HealthSettings, RatingSettings, ScoreSettings
 from perf.settings.loading import child_environment, load, origins
+from perf.settings.production import ProductionSettings
 from perf.settings.root import Environment, Settings, as_thresholds
 
 __all__ = [
+    "AccessSettings",
     "DashboardSettings",
     "Described",
     "Environment",
+    "HealthSettings",
     "HostSettings",
     "LogSettings",
+    "OidcSettings",
     "ProcessSettings",
+    "ProductionSettings",
+    "RatingSettings",
     "RecordSettings",
     "Retention",
+    "ScoreSettings",
     "SendSettings",
     "ServerSettings",
     "Settings",
     "SourceSettings",
     "StoreSettings",
+    "User",
     "as_thresholds",
     "child_environment",
     "describe",

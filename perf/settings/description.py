@@ -15,12 +15,15 @@ _SECRET = (
     "headers",
     "password",
     "secret",
+    "access.users",
+    "access.key",
     "token",
     "routing_key",
     "slack.url",
     "webhook.urls",
     "apprise.urls",
     "heartbeat.url",
+    "health.probes",
 )
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import msgspec
 
+from perf.settings.remote import RemoteSettings
 from perf.settingtree import Bytes, Group, Seconds, says
 
 
@@ -15,13 +16,16 @@ class Retention(Group, frozen=True):
     raw: Annotated[Seconds, says("raw samples")] = 7 * 86_400.0
     minute: Annotated[Seconds, says("the roll-up to a minute")] = 90 * 86_400.0
     hour: Annotated[Seconds, says("the roll-up to an hour")] = 2 * 31_536_000.0
+    audit: Annotated[Seconds, says("the audit log: who changed what")] = 31_536_000.0
 
 
 class StoreSettings(Group, frozen=True):
     """Where samples live, and how much memory and disk the store may take."""
 
-    backend: Annotated[str, says("duckdb, or memory (forgets everything at the end)")] = "duckdb"
+    backend: Annotated[str, says("duckdb, memory (forgets everything at the end), or remote (an owner's)")] = "duckdb"
     path: Annotated[str, says("the file; its folder is made")] = "data/perf.duckdb"
+    url: Annotated[str, says("remote: where the owner answers")] = "http://127.0.0.1:8503"
+    token: Annotated[str, says("remote: what the owner asks for; on an owner: that, else a new one at each start")] = ""
     memory_limit: Annotated[Bytes, says("what DuckDB may take")] = 256 * 2**20
     threads: Annotated[int, msgspec.Meta(ge=1, le=64), says("threads of a query")] = 2
     seal_every: Annotated[Seconds, says("how often new samples are sorted into runs")] = 6 * 3600.0
@@ -29,6 +33,7 @@ class StoreSettings(Group, frozen=True):
     free_space_floor: Annotated[Bytes, says("below it the oldest samples make room for new ones")] = 256 * 2**20
     queue_samples: Annotated[int, msgspec.Meta(ge=1_000), says("samples that may wait for the writer")] = 200_000
     retention: Retention = Retention()
+    remote: RemoteSettings = RemoteSettings()
 
 
 class HostSettings(Group, frozen=True):

@@ -12,6 +12,7 @@ import msgspec
 
 from perf.errors import SettingsError
 from perf.settings.root import BY_ENVIRONMENT, THRESHOLDS, Settings, check
+from perf.settings.short import SHORT, adopt_short
 from perf.settingtree import FOREIGN, PREFIX, adopt, fitted, put
 
 
@@ -27,9 +28,10 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     if named is not None or file.exists():
         tree = fitted(_toml(file), Settings, str(file), ())
     for name, value in sorted(env.items()):
-        if name.startswith(PREFIX) and name not in ("PERF_CONFIG", *FOREIGN):
+        if name.startswith(PREFIX) and name not in ("PERF_CONFIG", *FOREIGN, *SHORT):
             put(tree, Settings, name, value)
     adopt(tree, env)
+    adopt_short(tree, Settings, env)
     tree["thresholds"] = _over_defaults(tree.get("thresholds", {}))
     for group, values in BY_ENVIRONMENT.get(tree.get("environment", ""), {}).items():
         tree[group] = {**values, **tree.get(group, {})}
@@ -45,7 +47,13 @@ def origins(path: Path | None = None, environ: Mapping[str, str] | None = None) 
     """Where `load` takes its values from: the file (None without one) and the names of the variables that are set."""
     env = os.environ if environ is None else environ
     file = path or Path(env.get("PERF_CONFIG") or "perf.toml")
-    names = tuple(sorted(name for name in env if name in FOREIGN or name.startswith(PREFIX) and name != "PERF_CONFIG"))
+    names = tuple(
+        sorted(
+            name
+            for name in env
+            if name in FOREIGN or name in SHORT or name.startswith(PREFIX) and name != "PERF_CONFIG"
+        )
+    )
     return (file if file.exists() else None), names
 
 

@@ -12,6 +12,9 @@ from perf.alertsettings import AlertSettings, problems
 from perf.cachesettings import CacheSettings
 from perf.errors import SettingsError
 from perf.model import Threshold
+from perf.settings.access import AccessSettings
+from perf.settings.access import problems as access_problems
+from perf.settings.api import ApiSettings
 from perf.settings.groups import (
     DashboardSettings,
     LogSettings,
@@ -21,6 +24,9 @@ from perf.settings.groups import (
     SourceSettings,
     StoreSettings,
 )
+from perf.settings.health import HealthSettings
+from perf.settings.health import problems as health_problems
+from perf.settings.production import ProductionSettings
 from perf.settingtree import Group, says
 
 THRESHOLDS = {
@@ -53,8 +59,12 @@ class Settings(Group, frozen=True):
     cache: CacheSettings = CacheSettings()
     server: ServerSettings = ServerSettings()
     dashboard: DashboardSettings = DashboardSettings()
+    api: ApiSettings = ApiSettings()
     alerts: AlertSettings = AlertSettings()
+    access: AccessSettings = AccessSettings()
+    health: HealthSettings = HealthSettings()
     logs: LogSettings = LogSettings()
+    production: ProductionSettings = ProductionSettings()
     thresholds: Annotated[dict[str, Threshold], says("warning and critical limits by metric")] = msgspec.field(
         default_factory=lambda: dict(THRESHOLDS)
     )
@@ -95,9 +105,14 @@ def check(settings: Settings) -> None:
             "store.retention: a coarser level must be kept at least as long: "
             f"raw {keep.raw:g} s, minute {keep.minute:g} s, hour {keep.hour:g} s"
         )
-    if contradiction := problems(settings.alerts):
+    if contradiction := problems(settings.alerts) or health_problems(settings.health):
         raise SettingsError(contradiction)
+    for problem in access_problems(settings.access):
+        raise SettingsError(problem)
     if settings.logs.format not in ("text", "json"):
         raise SettingsError(f"logs.format: {settings.logs.format!r}; known: json, text")
+    own = settings.production
+    if own.pause >= own.grace:
+        raise SettingsError(f"production.pause: {own.pause:g} s leave nothing of production.grace, {own.grace:g} s")
     for name, threshold in settings.thresholds.items():
         check_threshold(f"thresholds.{name}", threshold)

@@ -29,10 +29,11 @@ class OwnSource:
     def __init__(
         self,
         clock: Clock,
-        usage: Callable[[], StoreUsage],
+        usage: Callable[[], StoreUsage] | None,
         stats: Callable[[], WriterStats],
         beats: Callable[[], Sequence[Beat]],
     ) -> None:
+        """Without *usage* nothing is told of the store: it is another process's."""
         self._clock = clock
         self._usage = usage
         self._stats = stats
@@ -49,6 +50,8 @@ class OwnSource:
             yield Sample(ts, ERRORS, labels, float(beat.errors))
 
     def _store(self, ts: float) -> Iterable[Sample]:
+        if self._usage is None:
+            return
         usage = self._usage()
         yield Sample(ts, FILE, (), float(usage.file_bytes))
         yield Sample(ts, WAL, (), float(usage.wal_bytes))

@@ -31,14 +31,16 @@ from perf.model import (
     Window,
 )
 from perf.model.distribution import HistogramSample
-from perf.ports import AlertStore, Clock
+from perf.ports import AccessStore, AlertStore, Clock, ProbeStore
 from perf.settings import StoreSettings
 from perf.store import answers, levels, retention
+from perf.store.access import MemoryAccess
 from perf.store.alerts import MemoryAlerts
 from perf.store.answers import COUNT_CAP, Found
 from perf.store.catalog import SeriesCatalog
 from perf.store.levels import BEGINNING, MICRO, Plan, micros
 from perf.store.points import Point, Shape, folded, heaped, stepped
+from perf.store.probes import MemoryProbes
 from perf.store.producers import Producers
 from perf.store.retention import SteadyTime
 from perf.store.spread import Spread, shapeless, spread
@@ -66,6 +68,10 @@ class MemoryStore:
         self._closed = False
         self._alerts = MemoryAlerts(clock)
         self.alerts: AlertStore = self._alerts
+        self._access = MemoryAccess()
+        self.access: AccessStore = self._access
+        self._probes = MemoryProbes()
+        self.probes: ProbeStore = self._probes
 
     def append(self, samples: Sequence[Measurement], batches: Sequence[Batch] = ()) -> None:
         """Keep *samples* and *batches*. Raises: StoreError when one isn't usable (then none is kept), StoreClosed."""
@@ -164,7 +170,9 @@ class MemoryStore:
                 if cut > self._kept[level]:
                     self._expire(level, cut)
                     self._kept[level] = cut
-            self._alerts.expire(retention.alerts_cut(steady, self._settings) / MICRO)
+            self._access.expire(retention.audit_cut(steady, self._settings) / MICRO)
+            for kept in (self._alerts, self._probes):
+                kept.expire(retention.alerts_cut(steady, self._settings) / MICRO)
             self._producers.forget(self._producers.silent(steady))
 
     def usage(self) -> StoreUsage:
@@ -202,10 +210,11 @@ class MemoryStore:
             return self._changes[::-1][:limit]
 
     def annotate(self, annotation: Annotation) -> None:
-        """Keep *annotation*. Raises: StoreClosed."""
+        """Keep *annotation*, once. Raises: StoreClosed."""
         with self._lock:
             self._check()
-            self._annotations.append(annotation)
+            if annotation not in self._annotations:
+                self._annotations.append(annotation)
 
     def annotations(self, window: Window) -> list[Annotation]:
         """Deploys and notes, the oldest first. Raises: StoreClosed."""

@@ -34,6 +34,11 @@ def alerts_cut(now: int, settings: StoreSettings) -> int:
     return min(cuts(now, settings)[Level.MINUTE], now - _DAY)
 
 
+def audit_cut(now: int, settings: StoreSettings) -> int:
+    """From where the audit log is kept at *now*."""
+    return now - round(settings.retention.audit * MICRO)
+
+
 class SteadyTime:
     """Wall time that doesn't believe a jump forward before it has lasted an hour.
 

@@ -11,10 +11,10 @@ from typing import TypeVar
 
 import msgspec
 
-from perf.errors import StoreBusy, StoreClosed, StoreError, StoreFull
+from perf.errors import StoreAway, StoreBusy, StoreClosed, StoreError, StoreFull
 from perf.model import Batch, Beat, Measurement, WriterStats
 from perf.model.measurement import storable
-from perf.ports import Clock, MetricStore
+from perf.ports import Clock, Distant, MetricStore
 
 GROUP_SAMPLES = 5_000
 RETRY_SECONDS = 1.0
@@ -54,6 +54,7 @@ class Writer:
         self._last_commit: float | None = None
         self._last_turn = clock.monotonic()
         self._stuck: str | None = None
+        self._direct = isinstance(store, Distant)
 
     def submit(self, samples: Sequence[Measurement], batch: Batch | None = None) -> Future[None]:
         """Queue *samples*, which came as *batch* of another process; the future is done when both would survive a crash.
@@ -78,7 +79,8 @@ class Writer:
         return done
 
     def call(self, function: Callable[[], _T]) -> Future[_T]:
-        """Run *function* on the writing thread, after what is queued now.
+        """Run *function* on the writing thread, after what is queued now; here and now where the owner of the store is elsewhere and
+        has such a thread: what waits for it while it is away must not hold up a person.
 
         Raises: StoreClosed after the end.
         """
@@ -86,8 +88,11 @@ class Writer:
         with self._wake:
             if self._closed:
                 raise StoreClosed("the writer has stopped")
-            self._queue.append(_Call(function, done))  # type: ignore[arg-type]  # Future is invariant
-            self._wake.notify()
+            if not self._direct:
+                self._queue.append(_Call(function, done))  # type: ignore[arg-type]  # Future is invariant
+                self._wake.notify()
+        if self._direct:
+            self._perform(_Call(function, done))  # type: ignore[arg-type]  # as above
         return done
 
     def stats(self) -> WriterStats:
@@ -174,12 +179,13 @@ class Writer:
         while True:
             try:
                 self._store.append(samples, batches)
-            except StoreFull as error:
+            except (StoreFull, StoreAway, StoreBusy) as error:
                 self._note(error)
                 if stop.wait(RETRY_SECONDS):
                     return error
                 self._last_turn = self._clock.monotonic()
-                self._make_room()
+                if isinstance(error, StoreFull):
+                    self._make_room()
                 continue
             except Exception as error:  # noqa: BLE001 - a thread's loop: a batch the store can't take must not end all writing.
                 self._errors += 1
@@ -201,7 +207,9 @@ class Writer:
         """Log a failure once, until it changes."""
         if self._stuck != str(error):
             self._stuck = str(error)
-            _log.error("the store does not take samples: %s", error, exc_info=not isinstance(error, StoreFull))
+            _log.error(
+                "the store does not take samples: %s", error, exc_info=not isinstance(error, (StoreFull, StoreAway))
+            )
 
     def _count(self, reason: str, samples: int) -> None:
         self._dropped[reason] = self._dropped.get(reason, 0) + samples

@@ -99,17 +99,18 @@ class Receiver:
 
     def routes(self) -> list[Route]:
         """The two routes, at the root."""
-
-        async def metrics(request: Request) -> Response:
-            return await self._answer(request, ExportMetricsServiceRequest(), self._decoder.metrics)
-
-        async def traces(request: Request) -> Response:
-            return await self._answer(request, ExportTraceServiceRequest(), self._durations)
-
         return [
-            Route("/v1/metrics", metrics, methods=["POST"]),
-            Route("/v1/traces", traces, methods=["POST"]),
+            Route("/v1/metrics", self.metrics, methods=["POST"]),
+            Route("/v1/traces", self.traces, methods=["POST"]),
         ]
+
+    async def metrics(self, request: Request) -> Response:
+        """The answer to measurements."""
+        return await self._answer(request, ExportMetricsServiceRequest(), self._decoder.metrics)
+
+    async def traces(self, request: Request) -> Response:
+        """The answer to spans."""
+        return await self._answer(request, ExportTraceServiceRequest(), self._durations)
 
     def tally(self) -> Tally:
         """What came so far."""

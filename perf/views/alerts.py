@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from perf.alerts.channels.port import Channel
-from perf.alerts.evaluator import Evaluator
 from perf.alerts.inhibition import Inhibitors
 from perf.alerts.outbox import trial
 from perf.alerts.silences import check, covering
@@ -28,8 +26,9 @@ from perf.model import (
     Step,
     Window,
 )
-from perf.ports import Clock, MetricStore
+from perf.ports import Clock, IncidentDesk, MetricStore
 from perf.store.writer import Writer
+from perf.views.audit import AuditLog
 from perf.views.rules import MOST, RuleBook, UnknownAlert
 from perf.views.writes import written
 
@@ -76,23 +75,24 @@ class Alerts:
         store: MetricStore,
         writer: Writer,
         clock: Clock,
-        evaluator: Evaluator,
-        channels: Mapping[str, Channel | str],
+        desk: IncidentDesk,
+        channels: Callable[[], Mapping[str, str]],
         stats: Callable[[], Sequence[ChannelStats]],
     ) -> None:
-        """*channels* by name, or why one can't be used; *stats* of those that had something to send."""
-        self._evaluator, self._channels, self._stats = evaluator, channels, stats
+        """*channels* tells why each can't be used, nothing for one that can; *stats* of those that had something to send."""
+        self._desk, self.reachable, self._stats = desk, channels, stats
         self.rules = RuleBook(store, writer, clock)
         self._alerts, self._writer, self._clock = store.alerts, writer, clock
+        self._audit = AuditLog(store, writer, clock)
 
     def open(self) -> list[Incident]:
         """Incidents that are not over and not merely pending: the worst first, then the oldest."""
-        found = [one for one in self._evaluator.incidents() if one.state is not IncidentState.PENDING]
+        found = [one for one in self._desk.incidents() if one.state is not IncidentState.PENDING]
         return sorted(found, key=lambda one: (-one.severity.rank, one.since))
 
     def incident(self, incident_id: str) -> Incident:
         """The open incident *incident_id*. Raises: UnknownAlert."""
-        found = next((one for one in self._evaluator.incidents() if one.id == incident_id), None)
+        found = next((one for one in self._desk.incidents() if one.id == incident_id), None)
         if found is None:
             raise UnknownAlert(f"no incident {incident_id!r} is open")
         return found
@@ -108,7 +108,7 @@ class Alerts:
         rule = rules.get(incident.rule_id)
         if rule is None:
             return ""
-        above = Inhibitors(self._evaluator.incidents(), rules).of(incident, rule)
+        above = Inhibitors(self._desk.incidents(), rules).of(incident, rule)
         return rules[above.rule_id].name if above is not None else ""
 
     def history(self, window: Window, limit: int, offset: int, wanted: IncidentFilter) -> IncidentPage:
@@ -161,12 +161,18 @@ class Alerts:
     def acknowledge(self, incident_id: str, *, by: str) -> Incident:
         """*by* looks after it: no more repeats and escalation, until it gets worse."""
         name = _named(by, "who acknowledges it")
-        return self._evaluator.acknowledge(self.incident(incident_id).id, name)
+        before = self.incident(incident_id)
+        after = self._desk.acknowledge(before.id, name)
+        self._note("incident.acknowledge", before, after, name)
+        return after
 
     def resolve(self, incident_id: str, *, by: str) -> Incident:
         """It is over, says *by*; it begins anew when its condition still holds."""
         name = _named(by, "who resolves it")
-        return self._evaluator.resolve(self.incident(incident_id).id, name)
+        before = self.incident(incident_id)
+        after = self._desk.resolve(before.id, name)
+        self._note("incident.resolve", before, after, name)
+        return after
 
     def silence(self, wanted: Silence) -> Silence:
         """Keep *wanted*, under a new id when it has none."""
@@ -179,7 +185,9 @@ class Alerts:
             author=_named(wanted.author, "who silences it"),
             comment=wanted.comment[:LONGEST],
         )
+        before = next((one for one in self._alerts.silences() if one.id == kept.id), "")
         written(self._writer, lambda: self._alerts.put_silence(kept), "silence")
+        self._audit.note("silence.put", kept.id, before=before, after=kept, by=kept.author)
         return kept
 
     def silence_incident(self, incident_id: str, *, seconds: float | None, author: str, comment: str = "") -> Silence:
@@ -191,19 +199,22 @@ class Alerts:
 
     def end_silence(self, silence_id: str) -> None:
         """Let it be heard again."""
-        if silence_id not in {one.id for one in self._alerts.silences()}:
+        before = next((one for one in self._alerts.silences() if one.id == silence_id), None)
+        if before is None:
             raise UnknownAlert(f"no silence {silence_id!r}")
         written(self._writer, lambda: self._alerts.drop_silence(silence_id), "silence")
+        self._audit.note("silence.end", silence_id, before=before)
 
     def channels(self) -> list[str]:
         """The channels that can be used with the settings in force."""
-        return sorted(name for name, found in self._channels.items() if not isinstance(found, str))
+        return sorted(name for name, problem in self.reachable().items() if not problem)
 
     def test(self, channel: str, *, patience: float = TEST_SECONDS) -> list[Delivery]:
         """Send a message the whole way through the outbox to *channel*; its attempts within *patience* seconds."""
-        found = self._channels.get(channel, f"no channel {channel!r}; known: {', '.join(sorted(self._channels))}")
-        if isinstance(found, str):
-            raise RuleError(f"{channel}: {found}")
+        known = self.reachable()
+        problem = known.get(channel, f"no channel {channel!r}; known: {', '.join(sorted(known))}")
+        if problem:
+            raise RuleError(f"{channel}: {problem}")
         message = trial(channel, self._clock.now())
         step = Step(notifications=(message,))
         written(self._writer, lambda: self._alerts.commit(step), "test")
@@ -216,6 +227,11 @@ class Alerts:
             if attempts or self._clock.monotonic() > deadline:
                 return attempts
             pause.wait(POLL_SECONDS)
+
+    def _note(self, action: str, before: Incident, after: Incident, by: str) -> None:
+        rule = before.rule_id
+        was, now = (f"{one.state.value} {one.acknowledged_by}".strip() for one in (before, after))
+        self._audit.note(action, f"{rule} ({before.id})", before=was, after=now, by=by)
 
 
 def _named(name: str, what: str) -> str:

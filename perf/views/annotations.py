@@ -26,12 +26,13 @@ class Releases:
     While workers are replaced one by one, the old and the new release report in turns: that is one deploy.
     """
 
-    def __init__(self, store: Annotations, writer: Writer) -> None:
-        """Goes on from the deploys that *store* knows."""
+    def __init__(self, store: Annotations, writer: Writer, *, resume: bool = True) -> None:
+        """Goes on from the deploys that *store* knows, unless told not to *resume*."""
         self._store = store
         self._writer = writer
         self._lock = threading.Lock()
-        self._newest = {noted.service: noted for noted in store.annotations(_EVER) if noted.kind == DEPLOY}
+        known = store.annotations(_EVER) if resume else []
+        self._newest = {noted.service: noted for noted in known if noted.kind == DEPLOY}
         self._running: dict[tuple[str, str], float] = {}
 
     def seen(self, service: str, release: str, ts: float) -> None:

@@ -1,4 +1,4 @@
-"""Whole answers as CSV, Parquet or JSON lines, piece by piece, so that size costs time and not memory."""
+"""Whole answers as CSV, Parquet, Arrow or JSON lines, piece by piece, so that size costs time and not memory."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ class Format(StrEnum):
     CSV = "csv"
     PARQUET = "parquet"
     JSON = "json"
+    ARROW = "arrow"
 
     @property
     def media_type(self) -> str:
@@ -48,6 +49,7 @@ class Format(StrEnum):
             "csv": "text/csv; charset=utf-8",
             "parquet": "application/vnd.apache.parquet",
             "json": "application/jsonl; charset=utf-8",
+            "arrow": "application/vnd.apache.arrow.stream",
         }[self.value]
 
     @property
@@ -96,7 +98,7 @@ def encoded(pieces: Iterator[list[Record]], form: Format, zone: str = "UTC") -> 
         return _csv(pieces, zone)
     if form is Format.JSON:
         return (b"".join(_line(record) for record in piece) for piece in pieces)
-    return _parquet(pieces)
+    return _arrow(pieces) if form is Format.ARROW else _parquet(pieces)
 
 
 def zone_named(name: str) -> ZoneInfo:
@@ -165,6 +167,18 @@ def _parquet(pieces: Iterator[list[Record]]) -> Iterator[bytes]:
         file.seek(0)
         while block := file.read(1 << 20):
             yield block
+
+
+def _arrow(pieces: Iterator[list[Record]]) -> Iterator[bytes]:
+    """An IPC stream: its schema, a batch a piece, its end."""
+    buffer = io.BytesIO()
+    with pa.ipc.new_stream(buffer, _SCHEMA) as writer:
+        for piece in pieces:
+            writer.write_table(_table(piece))
+            yield buffer.getvalue()
+            buffer.seek(0)
+            buffer.truncate()
+    yield buffer.getvalue()
 
 
 def _table(piece: list[Record]) -> pa.Table:

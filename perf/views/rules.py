@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from typing import TypeAlias
 
 import msgspec
 
@@ -19,6 +20,7 @@ from perf.ports import Clock, MetricStore
 from perf.settings import StoreSettings
 from perf.store.memory import MemoryStore
 from perf.store.writer import Writer
+from perf.views.audit import AuditLog
 from perf.views.writes import written
 
 DAY = 86_400.0
@@ -29,11 +31,18 @@ MOST = 5_000
 NEAR = 300.0
 """What a note marks reaches so many seconds to both sides."""
 
+Expected: TypeAlias = Callable[[AlertRule | None], bool]
+"""Whether the rule that is there (None: there is none) is the one that somebody means to change."""
+
 _WORST = (IncidentState.ERROR, IncidentState.FIRING, IncidentState.NO_DATA, IncidentState.PENDING)
 
 
 class UnknownAlert(PerfError):
     """There is no rule, incident or silence of that id."""
+
+
+class RuleChanged(PerfError):
+    """A rule is not, or no longer, what whoever changes it takes it for."""
 
 
 class Past(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +68,7 @@ class RuleBook:
 
     def __init__(self, store: MetricStore, writer: Writer, clock: Clock) -> None:
         self._store, self._alerts, self._writer, self._clock = store, store.alerts, writer, clock
+        self._audit = AuditLog(store, writer, clock)
 
     def all(self) -> list[AlertRule]:
         """Every rule in force, by name: the stored ones, and the defaults that nobody changed."""
@@ -90,17 +100,24 @@ class RuleBook:
         live = self._alerts.incidents()
         return [_stands(rule, live, past, now) for rule in self.all()]
 
-    def save(self, rule: AlertRule, *, author: str) -> None:
-        """Add or replace *rule*. Raises: QueryError, RuleError for one that can't work, StoreError."""
+    def save(self, rule: AlertRule, *, author: str, expected: Expected | None = None) -> None:
+        """Add or replace *rule*, if what is there is as *expected*, whoever else changes it at the same time.
+
+        Raises: QueryError, RuleError for one that can't work, RuleChanged, StoreError.
+        """
         check(rule)
         if any(other.name == rule.name and other.id != rule.id for other in self.all()):
             raise RuleError(f"there is another rule called {rule.name!r}")
-        self._write(lambda: self._alerts.put_rule(rule, author), f"rule {rule.name!r}")
 
-    def drop(self, rule_id: str, *, author: str) -> None:
-        """Forget a rule; a default is as it was again. Raises: UnknownAlert, StoreError."""
+        before = next((other for other in self.all() if other.id == rule.id), None)
+        self._changed(rule.id, expected, lambda: self._alerts.put_rule(rule, author), rule.name)
+        self._note(before, rule, author)
+
+    def drop(self, rule_id: str, *, author: str, expected: Expected | None = None) -> None:
+        """Forget a rule; a default is as it was again. Raises: UnknownAlert, RuleChanged, StoreError."""
         rule = self.one(rule_id)
-        self._write(lambda: self._alerts.drop_rule(rule_id, author), f"rule {rule.name!r}")
+        self._changed(rule_id, expected, lambda: self._alerts.drop_rule(rule_id, author), rule.name)
+        self._note(rule, None, author)
 
     def compared(self, source: str, *, drop: bool = False) -> list[Difference]:
         """What importing *source* would change, all of it checked; with *drop*, rules that it lacks go (a default is switched off).
@@ -118,6 +135,8 @@ class RuleBook:
         if found:
             changes = {rule.id: one.after for one in found if (rule := one.after or one.before)}
             self._write(lambda: self._alerts.change_rules(changes, author), "rules")
+            for one in found:
+                self._note(one.before, one.after, author)
         return found
 
     def preview(self, rule: AlertRule, window: Window) -> Preview:
@@ -130,6 +149,26 @@ class RuleBook:
     def export(self) -> str:
         """Every rule in force as YAML."""
         return files.text(self.all())
+
+    def _changed(self, rule_id: str, expected: Expected | None, act: Callable[[], None], name: str) -> None:
+        """Do *act* if the rule is as *expected*, on the writing thread, where nothing comes between. Raises: RuleChanged."""
+
+        def turn() -> bool:
+            present = next((rule for rule in self.all() if rule.id == rule_id), None)
+            fits = expected is None or expected(present)
+            if fits:
+                act()
+            return fits
+
+        if not written(self._writer, turn, f"rule {name!r}"):
+            raise RuleChanged(f"rule {rule_id!r} is not, or no longer, the version that is meant")
+
+    def _note(self, before: AlertRule | None, after: AlertRule | None, author: str) -> None:
+        rule = after or before
+        if rule is not None and before != after:
+            was, now = ("" if one is None else files.plain(one) for one in (before, after))
+            action = "rule.drop" if after is None else "rule.save"
+            self._audit.note(action, f"{rule.name} ({rule.id})", before=was, after=now, by=author)
 
     def _write(self, act: Callable[[], None], what: str) -> None:
         written(self._writer, act, what)

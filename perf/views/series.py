@@ -9,7 +9,7 @@ import msgspec
 
 from perf.errors import QueryError
 from perf.model import Aggregate, RangeQuery, RowsQuery, Selector, Series, SeriesInfo, Window
-from perf.ports import Store
+from perf.ports import Distant, Store
 from perf.selectors import Expression, parse
 from perf.timerange import checked_step, step_for
 
@@ -44,11 +44,10 @@ def answer(
         raise QueryError(f"ask 1 to {MAX_QUERIES} queries at a time, not {len(texts)}")
     width = checked_step(step, window.seconds) if step else step_for(window.seconds, max_points)
     aligned = Window(math.floor(window.start / width) * width, window.end)
-    found = [
-        (index, series)
-        for index, text in enumerate(texts)
-        for series in store.read(range_query(parse(text), aligned, width, aggregate))
-    ]
+    queries = [range_query(parse(text), aligned, width, aggregate) for text in texts]
+    # Elsewhere each question is a way there and back.
+    answers = store.reads(queries) if isinstance(store, Distant) else map(store.read, queries)
+    found = [(index, series) for index, each in enumerate(answers) for series in each]
     return Answer(window=aligned, step=width, series=found)
 
 

@@ -13,6 +13,7 @@ from perf.model import Across, Aggregate, Array, Change, RangeQuery, Selector, T
 from perf.ports import Clock, MetricStore, Overrides, Store
 from perf.settings import Settings, as_thresholds
 from perf.store.writer import Writer
+from perf.views.audit import AuditLog
 
 PATIENCE = 10.0
 """Seconds that a change may wait for the writer."""
@@ -49,6 +50,7 @@ def change(
     if threshold is not None:
         _check(metric, threshold)
     value = None if threshold is None else msgspec.json.encode(threshold).decode()
+    before = store.overrides().get(_PREFIX + metric, "")
     entry = Change(ts=clock.now(), path=_PREFIX + metric, value=value, author=author)
     given_up = threading.Event()
     done = writer.call(lambda: None if given_up.is_set() else store.override(entry))
@@ -58,6 +60,7 @@ def change(
         given_up.set()
         reason = writer.stats().stuck or "the writer is busy"
         raise StoreBusy(f"thresholds.{metric}: not stored within {PATIENCE:g} s: {reason}") from error
+    AuditLog(store, writer, clock).note("threshold.change", metric, before=before, after=value or "", by=author)
 
 
 def breaches(store: Store, metric: str, limit: float, window: Window) -> Breaches:

@@ -29,6 +29,7 @@ from perf.plugins import STORES, resolve
 from perf.ports import MetricStore
 from perf.settings import StoreSettings
 from perf.store.memory import MemoryStore
+from tests.owners import Owners
 
 T0 = 1_700_006_400.0
 DAY = 86_400.0
@@ -45,12 +46,13 @@ Opener = Callable[[], MetricStore]
 
 
 @pytest.fixture(params=sorted(STORES))
-def opened(request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock) -> Iterator[Opener]:
+def opened(request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock, owners: Owners) -> Iterator[Opener]:
     stores: list[MetricStore] = []
+    make = owners.store if request.param == "remote" else resolve("store", request.param, STORES)
 
     def open_() -> MetricStore:
         settings = StoreSettings(path=str(tmp_path / "x.duckdb"))
-        stores.append(resolve("store", request.param, STORES)(settings, clock))
+        stores.append(make(settings, clock))
         return stores[-1]
 
     yield open_

@@ -33,6 +33,7 @@ from perf.plugins import STORES, resolve
 from perf.ports import Clock, MetricStore
 from perf.settings import Retention, StoreSettings
 from perf.store.duckdb import DuckDBStore
+from tests.owners import Owners
 
 T0 = 1_700_006_400.0  # a multiple of a day: 2023-11-15
 CPU = Metric("cpu_percent", Kind.GAUGE, "%", "How busy")
@@ -55,13 +56,14 @@ MAKERS: dict[str, Callable[[StoreSettings, Clock], MetricStore]] = {
 
 
 @pytest.fixture(params=sorted(MAKERS))
-def opened(request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock) -> Iterator[Opener]:
+def opened(request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock, owners: Owners) -> Iterator[Opener]:
     stores: list[MetricStore] = []
+    make = owners.store if request.param == "remote" else MAKERS[request.param]
 
     def open_(settings: StoreSettings) -> MetricStore:
         path = tmp_path / f"{len(stores)}.duckdb"
         chosen = msgspec.structs.replace(settings, path=str(path))
-        stores.append(MAKERS[request.param](chosen, clock))
+        stores.append(make(chosen, clock))
         return stores[-1]
 
     yield open_
@@ -664,6 +666,18 @@ def test_annotations_come_in_order_of_time(store: MetricStore) -> None:
     for annotation in (deploy, note, Annotation(ts=T0 + 9, kind="note", title="later")):
         store.annotate(annotation)
     assert store.annotations(Window(T0, T0 + 9)) == [note, deploy]
+
+
+def test_an_annotation_that_comes_twice_is_kept_once(store: MetricStore) -> None:
+    deploy = Annotation(ts=T0 + 5, kind="deploy", title="v7", service="shop", text="by Ann")
+    others = [
+        Annotation(ts=T0 + 6, kind="deploy", title="v7", service="shop", text="by Ann"),
+        Annotation(ts=T0 + 7, kind="deploy", title="v7", service="shop", text=""),
+        Annotation(ts=T0 + 7, kind="note", title="v7", service="shop", text=""),
+    ]
+    for annotation in (deploy, *others, deploy):
+        store.annotate(annotation)
+    assert store.annotations(Window(T0, T0 + 9)) == [deploy, *others]
 
 
 def test_annotations_are_kept_as_long_as_hours(opened: Opener, clock: ManualClock) -> None:

@@ -24,7 +24,9 @@ from examples.demo.history import AHEAD, fill
 from examples.demo.machine import Machine
 from examples.demo.story import Story
 from perf.clock import SystemClock
+from tests.e2e.watched import shop
 from tests.services import CHROMIUM_ARGUMENTS, ROOT, chromium, site
+from tests.signedin import ask, guarded_site, send
 
 SIZE = {"width": 1440, "height": 1100}
 THEMES = ("light", "dark")
@@ -51,7 +53,7 @@ Wanted: TypeAlias = tuple[str, str, tuple[str, ...]]
 _SETTLED = """() => {
   const panels = [...document.querySelectorAll('[data-perf-state]')];
   const charts = [...document.querySelectorAll('.perf-chart')];
-  const bare = location.pathname.endsWith('/alerts') && document.querySelector('.js-plotly-plot');
+  const bare = /(alerts|profiler)$/.test(location.pathname) && document.querySelector('.js-plotly-plot');
   return !document.querySelector('#perf-first') && (panels.length > 0 || bare) && panels.every((one) => one.dataset.perfState !== 'loading')
     && charts.every((one) => 'perfDrawn' in one.dataset || one.dataset.perfState === 'empty')
     && !document.querySelector('[data-testid="stSkeleton"]')
@@ -124,6 +126,13 @@ def _store_folder() -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
+def profiled(url: str) -> None:
+    """Let the dashboard at *url* look at itself for three seconds, while somebody asks for pages."""
+    send(url, "/api/v1/profiles", {"seconds": 3, "rate": 200})
+    while ask(url, "/api/v1/profiles/newest").status != 200:
+        ask(url, "/api/v1/query?query=cpu_usage_percent&from=now-7d")
+
+
 def main() -> None:
     """Make the pictures."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "images"
@@ -133,7 +142,7 @@ def main() -> None:
         zone, offset = afternoon(clock.now())
         fill(store / "perf.duckdb", Story(clock.now(), offset=offset, ahead=AHEAD), Machine())
         browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGUMENTS)
-        with site(store, port=None, **QUIET) as shown:
+        with shop(store) as settings, site(store, port=None, PERF_CONFIG=str(settings), **QUIET) as shown:
             _pages(
                 browser,
                 (shown.url, zone),
@@ -152,7 +161,16 @@ def main() -> None:
             )
         with site(store) as shown:  # What is read, and what it costs, is there to see only while it is read.
             CALM.wait(25.0)  # Two readings after the start, which takes a core.
-            _pages(browser, (shown.url, zone), folder, (("settings", "settings", THEMES), ("machine", "", ("light",))))
+            wanted = [("settings", "settings", THEMES), ("machine", "", ("light",)), ("profiler", "profiler", THEMES)]
+            profiled(shown.url)
+            _pages(browser, (shown.url, zone), folder, wanted)
+        with guarded_site(store) as shown:
+            for theme in THEMES:
+                with browser.new_context(viewport=SIZE, color_scheme=theme) as context:
+                    page = context.new_page()
+                    page.goto(shown.url)
+                    page.wait_for_selector("form")
+                    page.screenshot(path=folder / f"signin-{theme}.png")
         browser.close()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -86,15 +87,47 @@ def test_health_shows_every_probe(place: Place) -> None:
     lines = done.stdout.splitlines()
     assert done.returncode == 0
     assert lines[0].split() == ["probe", "status", "seconds", "message"]
-    assert [line.split()[:2] for line in lines[2:8]] == [
+    assert [line.split()[:2] for line in lines[2:9]] == [
         ["store", "healthy"],
         ["resources", "healthy"],
         ["disk", "healthy"],
         ["loops", "healthy"],
+        ["application", "healthy"],
         ["heartbeat", "healthy"],
         ["delivery", "healthy"],
     ]
     assert lines[-1] == "healthy: All probes are healthy."
+
+
+def test_health_shows_the_score_and_runs_checks_now(place: Place) -> None:
+    done = place.perf("health", "--run")
+    assert done.returncode == 0, done.stderr
+    assert re.match(r"score \d+ of 100, \w+", done.stdout.splitlines()[-2]), done.stdout
+
+
+def test_health_shows_the_past_of_one_check(place: Place) -> None:
+    done = eventually(lambda: (got := place.perf("health", "--history", "store")).returncode == 0 and got, seconds=20)
+    lines = done.stdout.splitlines()
+    assert lines[0].split() == ["from", "lasted", "status", "last", "message"]
+    assert " healthy " in lines[2]
+    assert lines[-1].endswith(" of the watched time")
+
+
+def test_health_of_an_unknown_check_or_time_says_so(place: Place) -> None:
+    done = place.perf("health", "--history", "stroe")
+    assert (done.returncode, "no probe 'stroe'; known: application, delivery, disk" in done.stderr) == (3, True), (
+        done.stderr
+    )
+    done = place.perf("health", "--history", "store", "--from", "yesterday")
+    assert (done.returncode, "not a time: 'yesterday'" in done.stderr) == (3, True), done.stderr
+
+
+def test_an_owner_with_a_check_that_makes_no_sense_does_not_start(tmp_path: Path) -> None:
+    found = Place(tmp_path, CALM + '[health.probes.shop]\nkind = "htpp"\n')
+    done = found.perf("serve")
+    assert done.returncode != 0
+    assert "health.probes.shop: no probe 'htpp'; known: certificate" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_health_as_json_is_the_answer_of_the_endpoint(place: Place) -> None:
@@ -103,7 +136,7 @@ def test_health_as_json_is_the_answer_of_the_endpoint(place: Place) -> None:
     assert (done.returncode, body["status"], sorted(body["checks"])) == (
         0,
         "healthy",
-        ["delivery", "disk", "heartbeat", "loops", "resources", "store"],
+        ["application", "delivery", "disk", "heartbeat", "loops", "resources", "store"],
     )
 
 

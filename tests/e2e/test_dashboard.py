@@ -251,7 +251,7 @@ def test_a_threshold_changes_the_tile_and_survives_a_restart(tmp_path: Path, ope
 
     assert len(changed) == 1
     assert "cpu_usage_percent" in changed[0][1]
-    assert "dashboard" in changed[0]
+    assert "local" in changed[0]
 
 
 def test_a_pasted_address_restores_the_whole_view(served: Site, opened: Opened) -> None:

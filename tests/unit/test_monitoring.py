@@ -299,6 +299,8 @@ def test_database_operations_and_requests_are_tables(monitor: PerformanceMonitor
     assert (operations["operation_count"], operations["max_duration_ms"]) == (2, 30.0)
     assert 15.0 <= summary["avg_query_time_ms"] < 20.0
     assert summary["error_rate_percent"] == 50.0
+    # 30 points for response times, 20 for the database, 25 for errors, which are all lost at 10 %.
+    assert summary["system_health_score"] == pytest.approx(100 * 50 / 75)
 
 
 def test_what_has_no_data_is_none_never_zero(monitor: PerformanceMonitor) -> None:
@@ -332,6 +334,7 @@ def test_the_owner_answers_from_its_store(monitor: PerformanceMonitor, runtime: 
     finally:
         runtime.stop()
     assert monitor_summary["cpu_usage_percent"] == 40.0
+    assert monitor_summary["system_health_score"] == 100.0  # CPU is the only part that was measured.
     assert monitor_summary["memory_usage_mb"] == 64.0
     assert monitor_summary["function_avg_duration_step"] == pytest.approx(0.5)
     assert monitor_summary["function_avg_duration_other"] == pytest.approx(0.5)

@@ -21,7 +21,7 @@ def test_every_listed_name_is_a_class(kind: str, name: str, table: dict[str, str
 
 
 def test_an_unknown_name_says_what_is_known() -> None:
-    with pytest.raises(PluginError, match=r"^no store 'dukdb'; known: duckdb, memory$"):
+    with pytest.raises(PluginError, match=r"^no store 'dukdb'; known: duckdb, memory, remote$"):
         resolve("store", "dukdb", STORES)
 
 

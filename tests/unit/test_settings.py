@@ -186,9 +186,9 @@ def test_every_described_setting_can_be_set_by_its_variable() -> None:
     described = {one.key: (one.variable, one.default) for one in describe()}
     assert described["store.seal_every"] == ("PERF_STORE__SEAL_EVERY", "21600.0")
     for key, (variable, default) in described.items():
-        if key == "thresholds" or default == "[]":
+        if key in ("thresholds", "health.probes") or default in ("[]", "{}", "null"):
             continue
-        text = ",".join(msgspec.json.decode(default)) if default.startswith("[") else default.strip('"')
+        text = ",".join(map(str, msgspec.json.decode(default))) if default.startswith("[") else default.strip('"')
         assert load(environ={variable: text}) == Settings(), key
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 from perf.cli import owner, remote
 from perf.cli.checks.verdict import Check, fail, ok, warn
-from perf.ports import Clock
+from perf.clock import SystemClock
+from perf.ports import Clock, Distant
 from perf.settings import Settings
 
 SKEW_SECONDS = 5.0
@@ -21,6 +22,32 @@ EARLIEST = datetime(2025, 1, 1, tzinfo=UTC).timestamp()
 def existing(folder: Path) -> Path:
     """*folder*, or the nearest folder above it that exists."""
     return next(path for path in (folder, *folder.parents) if path.is_dir())
+
+
+def stored(settings: Settings) -> Iterator[Check]:
+    """What the store needs: room here, or an owner elsewhere."""
+    if settings.store.backend == owner.REMOTE:
+        yield asked(settings)
+        return
+    yield folder(settings)
+    yield space(settings)
+    yield owned(settings)
+
+
+def asked(settings: Settings) -> Check:
+    """The owner elsewhere answers, takes the token, and speaks this version."""
+    from perf.runtime import open_store  # half a second of imports that other checks don't need
+
+    store = open_store(settings.store, SystemClock())
+    try:
+        reason = store.away() if isinstance(store, Distant) else ""
+    finally:
+        store.close()
+    if reason:
+        return fail(
+            "owner", reason, "start it (python -m perf serve), or set PERF_STORE__URL and PERF_STORE__TOKEN_FILE"
+        )
+    return ok("owner", f"{settings.store.url} answers, and lets this process ask")
 
 
 def folder(settings: Settings) -> Check:

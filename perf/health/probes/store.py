@@ -47,7 +47,7 @@ class StoreProbe:
             message = f"the store can't be read: {error}"
             return ProbeResult(name="store", status=Status.UNHEALTHY, message=message, ts=now)
         writer = self._writer()
-        age = monotonic - (self._started if writer.last_commit is None else writer.last_commit)
+        age = max(0.0, monotonic - (self._started if writer.last_commit is None else writer.last_commit))
         found = [*self._commits(age, writer), *self._lost(writer, monotonic), *self._log(usage)]
         found += [(Status.DEGRADED, problem) for problem in usage.problems]
         return ProbeResult(

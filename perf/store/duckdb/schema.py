@@ -6,7 +6,14 @@ from perf.errors import StoreError
 from perf.sqlfiles import sql
 from perf.store.duckdb.connection import Database, run
 
-MIGRATIONS = ("migration_001", "migration_002", "migration_003", "migration_004")
+MIGRATIONS = (
+    "migration_001",
+    "migration_002",
+    "migration_003",
+    "migration_004",
+    "migration_005",
+    "migration_006",
+)
 """Step n brings version n - 1 to n."""
 
 _PACKAGE = "perf.store.duckdb"

@@ -26,14 +26,16 @@ from perf.model import (
     StoreUsage,
     Window,
 )
-from perf.ports import AlertStore, Clock
+from perf.ports import AccessStore, AlertStore, Clock, ProbeStore
 from perf.settings import StoreSettings
 from perf.sqlfiles import sql
 from perf.store.catalog import SeriesCatalog
 from perf.store.duckdb import append, console, exemplars, files, forks, known, notes, read, rows, schema, usage
+from perf.store.duckdb.access import DuckDBAccess
 from perf.store.duckdb.alerts import DuckDBAlerts
 from perf.store.duckdb.connection import Database, Invalidated, is_corruption, run
 from perf.store.duckdb.overrides import DuckDBOverrides
+from perf.store.duckdb.probes import DuckDBProbes
 from perf.store.duckdb.upkeep import DuckDBUpkeep
 from perf.store.levels import MICRO, micros
 from perf.store.producers import Producers, highest
@@ -62,6 +64,8 @@ class DuckDBStore:
         self._landed: Sequence[Measurement] | None = None
         self._open = False
         self.alerts: AlertStore = DuckDBAlerts(self._check, self._sound, clock)
+        self.access: AccessStore = DuckDBAccess(self._check, self._sound)
+        self.probes: ProbeStore = DuckDBProbes(self._check, self._sound)
         files.claim(self._path)
         try:
             files.prepare(self._path)

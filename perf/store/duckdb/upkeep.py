@@ -32,7 +32,7 @@ _TABLES = {
     Level.MINUTE: ("roll_1m", "roll_1m_hist"),
     Level.HOUR: ("roll_1h", "roll_1h_hist", "annotations"),
 }
-_ALERTS = ("incidents", "transitions", "deliveries", "outbox")
+_ALERTS = ("incidents", "transitions", "deliveries", "outbox", "probe_results")
 """In this order: each looks at what the one before left."""
 _HOT = ("hot", "hot_hist")
 _NEW = (*_HOT, "exemplars")
@@ -51,7 +51,7 @@ class DuckDBUpkeep:
         self._steady = steady
         self._seal_every = max(round(settings.seal_every), 60) * MICRO
         self._bulk = False
-        self._kept_alerts = levels.BEGINNING
+        self._kept_alerts = self._kept_audit = levels.BEGINNING
         self._slices: list[tuple[str, list[int]]] = []
         self.short_of_room = False
         with database.reading() as cursor:
@@ -72,6 +72,7 @@ class DuckDBUpkeep:
             self._seal,
             self._expire,
             self._expire_alerts,
+            self._expire_audit,
         )
         all(task(steady, deadline) for task in work)
         if self._bulk or files.size(files.wal(self._database.path)) > self._settings.wal_limit:
@@ -162,6 +163,15 @@ class DuckDBUpkeep:
                 for table in _ALERTS:
                     run(writer, sql(_PACKAGE, f"{table}_expire"), {"cut": cut} if table != "outbox" else None)
             self._kept_alerts = cut
+        return True
+
+    def _expire_audit(self, now: int, _deadline: float) -> bool:
+        """Forget old entries of the audit log; always done."""
+        cut = retention.audit_cut(now, self._settings)
+        if cut - self._kept_audit >= _HOUR:
+            with self._database.transaction() as writer:
+                run(writer, sql(_PACKAGE, "audit_expire"), {"cut": cut})
+            self._kept_audit = cut
         return True
 
     def _make_room(self, _now: int, deadline: float) -> bool:

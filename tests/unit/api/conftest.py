@@ -24,10 +24,12 @@ MAIL: Labels = (("queue", "mail"),)
 
 
 class Api:
-    """The client, and the runtime behind it. The threads are not started: a test writes to the store itself."""
+    """The client, and the runtime behind it. The threads are not started: a test writes to the store itself, unless it
+    starts the writer and says so in *writes*.
+    """
 
     def __init__(self, runtime: Runtime, client: TestClient) -> None:
-        self.runtime, self.client = runtime, client
+        self.runtime, self.client, self.writes = runtime, client, False
 
     def get(self, path: str, query: str = "", **headers: str) -> httpx2.Response:
         """The answer to ``GET path?query``; *query* as it stands in the address."""
@@ -35,7 +37,11 @@ class Api:
 
     def keep(self, metric: Metric, labels: Labels, values: Mapping[float, float]) -> None:
         """Store *values* by their seconds relative to NOW."""
-        self.runtime.store.append([Sample(NOW + at, metric, labels, value) for at, value in values.items()])
+        samples = [Sample(NOW + at, metric, labels, value) for at, value in values.items()]
+        if self.writes:
+            self.runtime.writer.call(lambda: self.runtime.store.append(samples)).result(30.0)
+        else:
+            self.runtime.store.append(samples)
 
     def sql(self, body: object, token: str | None = None) -> httpx2.Response:
         """The answer to a statement with *token* (default: the right one)."""

@@ -26,6 +26,7 @@ def writing(filled: Api) -> Iterator[Api]:
     stop = Event()
     thread = Thread(target=filled.runtime.writer.run, args=(stop,), daemon=True)
     thread.start()
+    filled.writes = True
     yield filled
     stop.set()
     filled.runtime.writer.wake()

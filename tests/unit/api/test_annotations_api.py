@@ -35,7 +35,7 @@ def test_a_deploy_is_announced_and_read_back(written: Api) -> None:
     deploy = {"ts": NOW, "kind": "deploy", "title": "v1.8.0", "service": "shop", "text": "Search anew"}
     assert (answer.status_code, answer.json()) == (201, deploy)
     found = written.get(PATH, "from=now-1m&to=" + str(NOW + 1))
-    assert found.json() == {"from": NOW - 60, "to": NOW + 1, "annotations": [deploy]}
+    assert found.json() == {"from": NOW - 60, "to": NOW + 1, "annotations": [deploy], "next": None}
     assert found.headers["cache-control"] == "no-store"
     question = "SELECT epoch(ts), service, release, text FROM perf.deploys"
     assert written.sql({"sql": question}).json()["rows"] == [[NOW, "shop", "v1.8.0", "Search anew"]]
@@ -93,6 +93,8 @@ def test_a_large_request_is_refused(api: Api) -> None:
 
 
 def test_unknown_parameters_and_methods_are_refused(api: Api) -> None:
-    assert api.get(PATH, "service=shop").json()["detail"] == "unknown parameter 'service'; known: from, to"
+    assert (
+        api.get(PATH, "service=shop").json()["detail"] == "unknown parameter 'service'; known: cursor, from, limit, to"
+    )
     assert api.client.post(PATH + "?from=now", content="{}", headers=JSON).status_code == 400
     assert api.client.delete(PATH).status_code == 405

@@ -112,7 +112,7 @@ def test_a_label_may_hold_anything(api: Api) -> None:
     ("asked", "detail"),
     [
         ("", "name at least one query, or ask for raw=1"),
-        ("query=x&format=xlsx", "parameter 'format' is one of csv, parquet, json, not 'xlsx'"),
+        ("query=x&format=xlsx", "parameter 'format' is one of csv, parquet, json, arrow, not 'xlsx'"),
         ("query=x&zone=Mars", "no time zone 'Mars'"),
         ("query=x&zone=../../etc/passwd", "no time zone '../../etc/passwd'"),
         ("query=rate(x)&raw=1", "a series is selected by name and labels, without functions: 'rate(x)'"),

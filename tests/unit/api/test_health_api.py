@@ -22,7 +22,7 @@ def test_health_names_every_probe_with_its_evidence(api: Api) -> None:
     answer = api.get("/health")
     body = answer.json()
     assert (answer.status_code, body["status"], body["timestamp"]) == (200, "healthy", "2023-11-14T22:13:20.000Z")
-    assert list(body["checks"]) == ["store", "resources", "disk", "loops", "heartbeat", "delivery"]
+    assert tuple(body["checks"]) == ("store", "resources", "disk", "loops", "application", "heartbeat", "delivery")
     assert body["checks"]["resources"]["evidence"] == {"cpu_usage_percent": 30.0, "memory_usage_percent": 10.0}
     assert body["checks"]["resources"]["message"] == "CPU 30.0 %, memory 10.0 %"
 

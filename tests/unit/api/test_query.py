@@ -132,7 +132,7 @@ def test_a_delta_without_news_is_empty(filled: Api, since: str) -> None:
 @pytest.mark.parametrize(
     ("asked", "detail"),
     [
-        ("", "parameter 'query' is missing: query=cpu_usage_percent, or query=rate(x_total)"),
+        ("", "parameter 'query' is missing: A question: `cpu_usage_percent`, `sum(rate(network_receive_bytes_total))`"),
         (
             "query=x&quary=y",
             "unknown parameter 'quary'; known: aggregate, envelope, from, max_points, query, since, step, to",
@@ -153,15 +153,16 @@ def test_a_delta_without_news_is_empty(filled: Api, since: str) -> None:
             "query=x&aggregate=p90",
             "parameter 'aggregate' is one of avg, min, max, sum, last, count, rate, p50, p95, p99, not 'p90'",
         ),
-        ("query=x&envelope=yes", "parameter 'envelope' is one of 0, false, 1, true, not 'yes'"),
+        ("query=x&envelope=yes", "parameter 'envelope' is one of 0, 1, true, false, not 'yes'"),
         ("query=x&since=now-10s&from=now-1h", "since goes with step, and without from, to and max_points"),
-        ("&".join(["query=x"] * 51), "ask 1 to 50 queries at a time, not 51"),
+        ("&".join(["query=x"] * 51), "parameter 'query' may come 50 times"),
     ],
 )
 def test_what_can_not_be_understood_is_refused(api: Api, asked: str, detail: str) -> None:
     answer = api.get("/api/v1/query", asked)
     assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
     assert answer.json() | {"query": "", "position": 0} == {
+        "request_id": answer.headers["x-request-id"],
         "type": "about:blank",
         "title": "The request can't be understood",
         "status": 400,

@@ -55,7 +55,7 @@ def test_every_changed_or_missing_byte_is_noticed_and_quickly(secret: Secret | b
         assert reason(bytes(broken), secret=secret) in ("corrupt", "foreign", "forged")
         assert reason(good[:place], secret=secret) in ("corrupt", "forged")
     assert reason(good + b"x", secret=secret) in ("corrupt", "forged")
-    assert (perf_counter() - started) / len(good) < 0.01
+    assert (perf_counter() - started) / len(good) < 0.1
 
 
 @pytest.mark.parametrize("secret", SECRETS, ids=repr)
@@ -92,7 +92,7 @@ def test_a_bomb_is_refused_whatever_it_says_of_itself() -> None:
     assert reason(bomb) == "oversize"
     assert reason(with_length(bomb, 1000)) == "corrupt"
     assert reason(with_length(bomb, 2**64 - 1)) == "oversize"
-    assert perf_counter() - started < 0.1
+    assert perf_counter() - started < 2.0  # 50 MB a second at least
 
 
 @given(st.binary(max_size=200), st.integers(0, 5), st.integers(0, 255))

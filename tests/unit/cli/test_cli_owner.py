@@ -34,7 +34,7 @@ def test_a_note_of_a_living_process_counts(tmp_path: Path) -> None:
     found = settings(tmp_path)
     left = note(found, os.getpid())
     assert owner.noted(found) == left
-    assert owner.address(found) == "http://127.0.0.1:1"
+    assert owner.linked(found).url == "http://127.0.0.1:1"
 
 
 @pytest.mark.parametrize("pid", [NOBODY, 0, -1])
@@ -42,7 +42,7 @@ def test_a_note_of_a_process_that_ended_is_ignored(tmp_path: Path, pid: int) -> 
     found = settings(tmp_path)
     note(found, pid)
     assert owner.noted(found) is None
-    assert owner.address(found) == "http://127.0.0.1:8503"
+    assert owner.linked(found).url == "http://127.0.0.1:8503"
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,8 @@ def test_a_note_of_a_process_that_ended_is_ignored(tmp_path: Path, pid: int) -> 
 )
 def test_the_address_is_one_that_can_be_reached(host: str, url: str) -> None:
     assert loopback_url(host, 80) == url
-    assert owner.address(Settings(server=ServerSettings(host=host, port=80), store=StoreSettings(path="/none"))) == url
+    found = Settings(server=ServerSettings(host=host, port=80), store=StoreSettings(path="/none"))
+    assert owner.linked(found).url == url
 
 
 def test_a_store_that_does_not_exist_is_not_made(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def refuse(stage: Stage, code: int, **problem: object) -> None:
 @pytest.mark.parametrize("code", [200, 503])
 def test_health_is_read_whether_healthy_or_not(stage: Stage, code: int) -> None:
     stage.code = code
-    found, body = remote.health(stage.url)
+    found, body = remote.health(remote.link(stage.url))
     assert (found.status, found.checks["disk"].evidence, msgspec.json.decode(body)) == (
         Status.DEGRADED,
         {"free": 1.0},
@@ -87,20 +87,20 @@ def test_something_else_on_the_port_is_not_perf(stage: Stage, body: bytes) -> No
     stage.body = body
     assert not remote.answers(stage.url)
     with pytest.raises(OwnerError, match="is not perf"):
-        remote.health(stage.url)
+        remote.health(remote.link(stage.url))
 
 
 def test_nobody_on_the_port_is_said_with_the_address() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     with pytest.raises(OwnerError, match=f"no answer from 127.0.0.1:{port}: .*refused"):
-        remote.health(f"http://127.0.0.1:{port}")
+        remote.health(remote.link(f"http://127.0.0.1:{port}"))
 
 
 @pytest.mark.parametrize("url", ["file:///etc", "ftp://127.0.0.1"])
 def test_only_http_is_asked(url: str) -> None:
     with pytest.raises(OwnerError, match="not an HTTP address"):
-        remote.health(url)
+        remote.health(remote.link(url))
 
 
 def test_sql_sends_the_token_and_reads_the_rows(stage: Stage) -> None:

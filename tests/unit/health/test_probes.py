@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -11,6 +12,7 @@ import pytest
 from perf.clock import ManualClock
 from perf.errors import StoreClosed, StoreError
 from perf.health.growth import Growth
+from perf.health.probes.application import ApplicationProbe
 from perf.health.probes.disk import DiskProbe
 from perf.health.probes.loops import LoopsProbe, dead
 from perf.health.probes.resources import ResourcesProbe
@@ -30,6 +32,7 @@ from perf.model import (
     Status,
     StoreUsage,
     Threshold,
+    WriterStats,
 )
 
 MIB = 2**20
@@ -310,3 +313,45 @@ def test_growth_forgets_after_its_seconds_and_ignores_a_restart() -> None:
     assert not growth.recent("a", 2, 70.0)
     assert not growth.recent("a", 0, 71.0)
     assert growth.recent("a", 1, 72.0)
+
+
+def application(*infos: SeriesInfo, queued: int = 0) -> ApplicationProbe:
+    def latest(selector: Selector) -> list[SeriesInfo]:
+        return [info for info in infos if selector.matches(info.metric.name, info.labels)]
+
+    stats = WriterStats(stored=0, dropped={}, commits=1, commit_seconds=0.0, queued=queued, last_commit=0.0, stuck=None)
+    return ApplicationProbe(latest, lambda: stats, ManualClock(), capacity=100)
+
+
+def counted(name: str, value: float, age: float = 5.0, service: str = "shop") -> SeriesInfo:
+    now = ManualClock().now()
+    labels: Labels = (("service", service),)
+    return SeriesInfo(
+        sid=1, metric=Metric(name), labels=labels, first_seen=now - age, last_ts=now - age, last_value=value
+    )
+
+
+def test_the_application_counts_its_threads_files_and_who_uses_it() -> None:
+    infos = [counted("streamlit_sessions", 2.0), counted("streamlit_sessions", 3.0, service="other")]
+    found = application(*infos, counted("job_running", 7.0, age=300.0)).check()
+    assert found.status is Status.HEALTHY
+    assert found.evidence["threads"] == threading.active_count()
+    assert 0 < found.evidence["open_files"] < found.evidence["max_open_files"]
+    assert (found.evidence["sessions"], "jobs" in found.evidence) == (5.0, False)
+    assert found.message.endswith(" threads, sessions: 5")
+
+
+@pytest.mark.parametrize(("queued", "status"), [(50, Status.HEALTHY), (51, Status.DEGRADED), (96, Status.UNHEALTHY)])
+def test_the_application_tells_a_queue_that_fills(queued: int, status: Status) -> None:
+    found = application(queued=queued).check()
+    assert found.status is status
+    assert (f"{queued} samples wait to be written, 100 fit" in found.message) is (status is not Status.HEALTHY)
+
+
+def test_the_application_tells_threads_and_files_that_run_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("perf.health.probes.application.THREADS", (0.0, 1_000_000.0))
+    monkeypatch.setattr("perf.health.probes.application.FILES_PERCENT", (0.0, 0.0))
+    found = application().check()
+    assert found.status is Status.UNHEALTHY
+    assert "open files are in use" in found.message
+    assert "threads run" in found.message

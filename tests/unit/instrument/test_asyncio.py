@@ -39,7 +39,7 @@ def test_a_loop_that_is_kept_busy_is_late(recorder: Recorder) -> None:
         await asyncio.sleep(0.05)
 
     asyncio.run(main())
-    assert 0.05 < lag(recorder).high < 0.5
+    assert 0.05 < lag(recorder).high < 5.0
     assert 3 <= lag(recorder).count <= 20
 
 

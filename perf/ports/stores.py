@@ -1,8 +1,8 @@
-"""Ports: what the core expects of clocks, sources, stores, probes and the tiers of a cache. Each has at least two real implementations."""
+"""What the core expects of stores, and of the parts of one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from perf.model import (
@@ -14,7 +14,6 @@ from perf.model import (
     DeliveryPage,
     Distributions,
     Exemplar,
-    Held,
     Incident,
     IncidentFilter,
     IncidentPage,
@@ -24,36 +23,19 @@ from perf.model import (
     RangeQuery,
     Rows,
     RowsQuery,
-    Said,
-    Sample,
     Selector,
     Series,
     SeriesInfo,
     Silence,
+    Spell,
     Step,
     StoreUsage,
     Tally,
-    TierUsage,
+    UptimeCell,
     Waiting,
     Window,
 )
-
-
-class Clock(Protocol):
-    """Where time comes from."""
-
-    def now(self) -> float:
-        """Wall time in Unix seconds; may jump."""
-
-    def monotonic(self) -> float:
-        """Seconds since some fixed point; never goes back. For durations."""
-
-
-class Source(Protocol):
-    """Something that is read at an interval."""
-
-    def collect(self, ts: float) -> Iterable[Sample]:
-        """Read once; every sample is stamped *ts*. A value that needs two readings is absent from the first one."""
+from perf.model.access import ApiKey, AuditEntry, AuditPage, Revocation
 
 
 class Store(Protocol):
@@ -180,6 +162,41 @@ class AlertStore(Protocol):
         """What waits in the outbox at *now*, by channel."""
 
 
+class AccessStore(Protocol):
+    """Keys of programs, sessions that ended early, and who did what. What changes something is called from the writing thread."""
+
+    def api_keys(self) -> list[ApiKey]:
+        """Every key, revoked or not, by time of making; from memory."""
+
+    def put_key(self, key: ApiKey) -> None:
+        """Add *key*, or replace the one of its id."""
+
+    def revocations(self) -> list[Revocation]:
+        """Every revocation that may still matter; from memory."""
+
+    def revoke(self, revocation: Revocation, now: float) -> None:
+        """Note *revocation*, or replace the one of its subject, and forget those that are over at *now* (Unix seconds)."""
+
+    def note(self, entries: Sequence[AuditEntry]) -> None:
+        """Add to the audit log, all or none."""
+
+    def audit(self, window: Window, limit: int = 50, offset: int = 0, *, action: str = "", who: str = "") -> AuditPage:
+        """Entries of *window* whose action begins with *action*, by *who* (empty: anybody), the newest first."""
+
+
+class ProbeStore(Protocol):
+    """What probes said. A result stands until the next one of its probe, though no longer than two and a half minutes."""
+
+    def keep(self, results: Sequence[ProbeResult]) -> None:
+        """Keep *results*, all or none. Called from the writing thread."""
+
+    def spells(self, probe: str, window: Window, limit: int = 100) -> list[Spell]:
+        """The stretches of one state of *probe* in *window*, cut to it, the newest first."""
+
+    def uptime(self, window: Window, step: float) -> list[UptimeCell]:
+        """How long every probe was in each state, in steps of *step* seconds from the start of *window*; by probe and time."""
+
+
 class MetricStore(Store, Upkeep, Overrides, Annotations, Protocol):
     """A complete store: what the runtime opens."""
 
@@ -187,56 +204,10 @@ class MetricStore(Store, Upkeep, Overrides, Annotations, Protocol):
     def alerts(self) -> AlertStore:
         """Rules, incidents and what is to be sent."""
 
+    @property
+    def access(self) -> AccessStore:
+        """Keys of programs, ended sessions and the audit log."""
 
-class Probe(Protocol):
-    """One health check."""
-
-    def check(self) -> ProbeResult:
-        """Do the real thing once. Never raises: a failure is a result."""
-
-
-class Tier(Protocol):
-    """An outer tier of a cache: bytes in, bytes out. May be used from any thread. Raises: TierError, from every method."""
-
-    name: str
-
-    def read(self, key: str) -> Held | None:
-        """What is held under *key*; None also when a generation of its key or of its tags moved since it was written."""
-
-    def write(self, key: str, held: Held, tags: Sequence[str], fence: bytes | None, *, replaces: bool = False) -> bool:
-        """Hold it; False when it was refused, because a generation moved since *fence* or the tier has no room for it.
-
-        *replaces* moves the generation of *key*, in one step with the look at it: what others read or began to load before comes too
-        late from then on.
-        """
-
-    def fence(self, names: Sequence[str]) -> bytes:
-        """The present generations of *names* (``k:<key>``, ``t:<tag>``), opaque; for a later `write` of that key and those tags."""
-
-    def invalidate(self, names: Sequence[str]) -> None:
-        """Move the generations of *names* (``k:<key>``, ``t:<tag>``) and drop those keys; the work depends on their number only."""
-
-    def clear(self) -> None:
-        """Drop everything, and refuse writes with an older fence."""
-
-    def usage(self) -> TierUsage:
-        """What the tier holds; cheap enough for every ten seconds."""
-
-    def close(self) -> None:
-        """Let go of files and connections."""
-
-
-class Backplane(Protocol):
-    """How the caches of several processes agree on what is no longer true."""
-
-    def announce(self, said: Said) -> None:
-        """Tell every other cache; never raises, never waits for them."""
-
-    def changed(self) -> bool:
-        """Whether `heard` has something to say. Asked at every hit: at most 50 ns."""
-
-    def heard(self) -> list[Said] | None:
-        """What others announced since the last call; None when something was missed: forget everything."""
-
-    def close(self) -> None:
-        """Stop listening."""
+    @property
+    def probes(self) -> ProbeStore:
+        """What probes said."""
