@@ -15,6 +15,7 @@ from perf.cache.tiers.file import FileTier
 from perf.clock import ManualClock, SystemClock
 from perf.errors import TierError
 from perf.model import Held, Said
+from tests.services import eventually
 from tests.unit.cache.interruption import everywhere
 from tests.unit.cache.test_cache import Line, lines
 
@@ -143,7 +144,7 @@ def test_news_that_come_while_a_value_is_set_bring_nothing_older_back(pair: Pair
 
     near.hook = hear
     cache.set(KEY, "new", tags=["tag"])
-    assert pair.seen() is None
+    eventually(lambda: pair.seen() is None)  # news are heard on a thread of its own
 
 
 def test_what_is_loaded_after_news_replaces_what_the_set_was_to_replace(pair: Pair) -> None:
