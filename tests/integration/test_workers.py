@@ -18,7 +18,7 @@ from perf import ownerfile
 from perf.clock import SystemClock
 from perf.transport.spool import Spool
 from tests.integration.test_transport import owner, stored
-from tests.integration.worker_app import EVENTS
+from tests.integration.worker_load import EVENTS
 from tests.services import answers, environment, eventually, free_port, program
 
 WORKERS = 4

@@ -1,4 +1,4 @@
-"""A program under several workers: every request records `EVENTS` calls and as many items."""
+"""A program under several workers: every request records `EVENTS` calls and as many items. Recording starts with the import."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from starlette.routing import Route
 
 from perf.instrument.asgi import PerformanceMiddleware
 from perf.monitoring import log_processing_step, start_performance_monitoring, track_performance
-
-EVENTS = 50
+from tests.integration.worker_load import EVENTS
 
 
 @track_performance("event")

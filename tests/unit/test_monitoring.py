@@ -51,7 +51,7 @@ QUIET = SourceSettings(host=HostSettings(enabled=False), process=ProcessSettings
 @pytest.fixture
 def monitor(monkeypatch: pytest.MonkeyPatch, clock: ManualClock) -> PerformanceMonitor:
     """The process's monitor, recording into an empty recorder."""
-    default.stop_sending()  # what another test's program began
+    assert default.sender() is None
     monkeypatch.setattr(recorders, "_current", Recorder(clock))
     return get_performance_monitor()
 
