@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
+from perf.decoding import from_json
 from perf.model import (
     AlertRule,
     Delivery,
@@ -44,11 +47,14 @@ class DuckDBAlerts:
         self._clock = clock
         self._rules: dict[str, AlertRule] | None = None
         self._silences: dict[str, Silence] | None = None
+        self._outbox_changes = 0
+        self._earliest = (-1, 0.0)
+        """After how many changes of the outbox it was asked, and when the first of what waits may be sent (microseconds)."""
 
     def rules(self) -> list[AlertRule]:
         """Every rule, by name; from memory."""
         if self._rules is None:
-            found = (msgspec.json.decode(body, type=AlertRule) for (body,) in self._read("alert_rules", {}))
+            found = (from_json(body, AlertRule) for (body,) in self._read("alert_rules", {}))
             self._rules = {rule.id: rule for rule in found}
         return sorted(self._rules.values(), key=lambda rule: (rule.name, rule.id))
 
@@ -77,16 +83,19 @@ class DuckDBAlerts:
     def dropped(self, id: str) -> AlertRule | None:
         """The rule *id*, which is forgotten, as it was last; from the audit of the rules."""
         found = self._read("alert_rule_dropped", {"id": id})
-        return msgspec.json.decode(found[0][0], type=AlertRule) if found else None
+        return from_json(found[0][0], AlertRule) if found else None
 
     def incidents(self, *, open_only: bool = True) -> list[Incident]:
         """Those that are open, by time; otherwise also the last day's others."""
         since = micros(self._clock.now() + RECENT if open_only else self._clock.now() - RECENT)
-        return [msgspec.json.decode(body, type=Incident) for (body,) in self._read("incidents", {"since": since})]
+        return [from_json(body, Incident) for (body,) in self._read("incidents", {"since": since})]
 
     def commit(self, step: Step) -> None:
         """Store all of *step* or nothing. Raises: StoreFull, Invalidated (perhaps written: commit it again), StoreError."""
-        with self._writing().transaction() as writer:
+        with (
+            self._outbox_changing() if step.notifications else contextlib.nullcontext(),
+            self._writing().transaction() as writer,
+        ):
             if step.incidents:
                 _run(writer, "incidents_drop", {"ids": [incident.id for incident in step.incidents]})
             for incident in step.incidents:
@@ -115,13 +124,13 @@ class DuckDBAlerts:
         found = self._read("history", parameters)
         if not found and offset:
             return IncidentPage(incidents=[], total=self.history(window, 1, 0, wanted).total)
-        incidents = [msgspec.json.decode(body, type=Incident) for body, _ in found]
+        incidents = [from_json(body, Incident) for body, _ in found]
         return IncidentPage(incidents=incidents, total=found[0][1] if found else 0)
 
     def silences(self) -> list[Silence]:
         """Every silence, by start; from memory."""
         if self._silences is None:
-            found = (msgspec.json.decode(body, type=Silence) for (body,) in self._read("silences", {}))
+            found = (from_json(body, Silence) for (body,) in self._read("silences", {}))
             self._silences = {silence.id: silence for silence in found}
         return sorted(self._silences.values(), key=lambda silence: (silence.start, silence.id))
 
@@ -134,17 +143,19 @@ class DuckDBAlerts:
         self._change_silence(id, None)
 
     def due(self, now: float, limit: int = 100) -> list[Queued]:
-        """What waits and whose time has come; of each incident and channel only the oldest that waits."""
+        """What waits and whose time has come; of each incident and channel only the oldest that waits. While nothing can be due,
+        this is known from memory.
+        """
+        if micros(now) < self._soonest():
+            return []
         return [
-            Queued(
-                notification=msgspec.json.decode(body, type=Notification), attempts=attempts, next_at=next_at / MICRO
-            )
+            Queued(notification=from_json(body, Notification), attempts=attempts, next_at=next_at / MICRO)
             for attempts, next_at, body in self._read("outbox_due", {"now": micros(now), "count": limit})
         ]
 
     def record(self, deliveries: Sequence[Delivery], next_at: float | None = None) -> None:
         """Note attempts, and when the next is due. Raises: StoreFull, StoreError."""
-        with self._writing().transaction() as writer:
+        with self._outbox_changing(), self._writing().transaction() as writer:
             for one in deliveries:
                 _run(writer, "delivery_add", msgspec.structs.asdict(one) | {"ts": micros(one.ts)})
                 done = {"id": one.notification_id, "attempt": one.attempt, "next_at": _micros(next_at)}
@@ -163,15 +174,36 @@ class DuckDBAlerts:
         return [Tally(channel=row[0], outcome=row[1], count=row[2]) for row in self._read("delivery_tallies", span)]
 
     def waiting(self, now: float) -> list[Waiting]:
-        """What waits, by channel."""
+        """What waits, by channel; that nothing does is known from memory."""
+        if math.isinf(self._soonest()):
+            return []
         return [
             Waiting(
                 channel=channel,
                 count=count,
-                since=None if body is None else msgspec.json.decode(body, type=Notification).begin,
+                since=None if body is None else from_json(body, Notification).begin,
             )
             for channel, count, body in self._read("outbox_waiting", {"now": micros(now)})
         ]
+
+    def _soonest(self) -> float:
+        """Before when nothing can be due (microseconds), infinite when nothing waits; asked once after each change."""
+        self._reading()
+        known, soonest = self._earliest
+        changes = self._outbox_changes
+        if known != changes:  # One that comes while the question is answered makes the answer old.
+            ((first,),) = self._read("outbox_soonest", {})
+            soonest = math.inf if first is None else float(first)
+            self._earliest = (changes, soonest)
+        return soonest
+
+    @contextlib.contextmanager
+    def _outbox_changing(self) -> Iterator[None]:
+        """Around a transaction: counted after its end, also after a failure, for it may have been written."""
+        try:
+            yield
+        finally:
+            self._outbox_changes += 1
 
     def _read(self, question: str, parameters: dict[str, object]) -> list[Row]:
         with self._reading().reading() as cursor:
