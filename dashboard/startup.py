@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, asynccontextmanager
 
 import streamlit as st
 from starlette.concurrency import run_in_threadpool
+from streamlit.watcher.polling_path_watcher import PollingPathWatcher
 
 from dashboard import sessions
 from perf import default, logs, settings
@@ -50,6 +51,8 @@ async def lifespan(_: st.App) -> AsyncIterator[dict[str, object]]:
     take_over(end)
     runtime.start(url())
     await run_in_threadpool(_warm)
+    if st.get_option("server.fileWatcherType") == "none":
+        unwatched()
     # Streamlit collects the oldest generation after every script run; what is frozen here costs those runs nothing.
     gc.collect()
     gc.freeze()
@@ -61,6 +64,17 @@ async def lifespan(_: st.App) -> AsyncIterator[dict[str, object]]:
             tidying.cancel()
             await run_in_threadpool(runtime.stop, end.left)
             end.done()
+
+
+def unwatched() -> int:
+    """End Streamlit's watches of its configuration files, which ask for each of them five times a second whatever the setting
+    says; how many there were.
+    """
+    # Nothing but the queue of their threads holds them, and only their own method ends them.
+    watchers = [one for one in gc.get_objects() if type(one) is PollingPathWatcher]
+    for watcher in watchers:
+        watcher.close()
+    return len(watchers)
 
 
 def script_failed(error: Exception) -> bool:

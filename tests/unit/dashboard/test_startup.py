@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from streamlit import config
+from streamlit.watcher import watch_file
 
 from dashboard import startup
 from perf import default
@@ -96,3 +99,21 @@ def test_an_opened_runtime_is_the_process_s_and_has_not_started(
     finally:
         default.install(None)
         runtime.stop()
+
+
+def test_nobody_asks_for_configuration_files_after_the_start(tmp_path: Path) -> None:
+    """Streamlit watches them itself, five times a second each, through its own public function."""
+    changed = threading.Event()
+    file = tmp_path / "config.toml"
+    file.write_text("[server]\n")
+    assert watch_file(str(file), lambda _: changed.set(), watcher_type="poll", allow_nonexistent=True)
+    file.write_text("[server]\nport = 1\n")
+    os.utime(file, (file.stat().st_mtime + 30.0,) * 2)
+    assert changed.wait(30.0), "this is how it watches"
+    assert startup.unwatched() >= 1
+    changed.wait(0.5)  # One look may be on its way.
+    changed.clear()
+    file.write_text("[server]\nport = 22\n")
+    later = file.stat().st_mtime + 60.0
+    os.utime(file, (later, later))
+    assert not changed.wait(1.5)
