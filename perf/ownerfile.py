@@ -8,6 +8,8 @@ from pathlib import Path
 
 import msgspec
 
+from perf.decoding import from_json
+
 
 class Owner(msgspec.Struct, frozen=True, kw_only=True):
     """The owning process: *url* of its API, *token* for what only the same user may ask, *started* in Unix seconds."""
@@ -39,7 +41,7 @@ def write(store: str, owner: Owner) -> None:
 def read(store: str) -> Owner | None:
     """The note, or None when there is none that can be read; its process may be gone."""
     try:
-        return msgspec.json.decode(path_for(store).read_bytes(), type=Owner)
+        return from_json(path_for(store).read_bytes(), Owner)
     except (OSError, msgspec.DecodeError):
         return None
 

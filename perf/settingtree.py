@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from perf.decoding import converted
 from perf.errors import SettingsError
 
 Seconds = Annotated[float, msgspec.Meta(gt=0, extra={"unit": "seconds"})]
@@ -128,7 +129,7 @@ def _value(value: Any, kind: Any, origin: str, path: tuple[str, ...]) -> Any:  #
     if _is_struct(inner) or typing.get_origin(inner) is dict:
         raise SettingsError(f"{origin}: {'.'.join(path)} is a group of settings, not {value!r}")
     try:
-        return msgspec.to_builtins(msgspec.convert(value, kind))
+        return msgspec.to_builtins(converted(value, kind))
     except msgspec.ValidationError as error:
         raise SettingsError(f"{origin}: {'.'.join(path)}: {error}") from error
 
@@ -144,7 +145,7 @@ def chosen(tree: Mapping[str, Any], group: type[_G], origin: str, path: tuple[st
         for key, value in tree.items()
     }
     try:
-        return msgspec.convert(fitted(literal, group, origin, path), group)
+        return converted(fitted(literal, group, origin, path), group)
     except msgspec.ValidationError as error:
         raise SettingsError(f"{origin}: {'.'.join(path)}: {error}") from error
 
@@ -204,7 +205,7 @@ def _literal(text: str, kind: Any, name: str) -> Any:  # Any: a raw setting of a
         parts = [part.strip() for part in text.split(",") if part.strip()]
         return [_literal(part, typing.get_args(plain(kind))[0], name) for part in parts]
     try:
-        return msgspec.to_builtins(msgspec.convert(text, kind, strict=False))
+        return msgspec.to_builtins(converted(text, kind, strict=False))
     except msgspec.ValidationError as error:
         raise SettingsError(f"{name}: {error}") from error
 

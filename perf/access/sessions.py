@@ -13,6 +13,7 @@ from typing import TypeVar
 import msgspec
 from itsdangerous import BadData, URLSafeSerializer
 
+from perf.decoding import converted
 from perf.errors import SettingsError
 from perf.model.access import Role
 from perf.settings import Settings
@@ -48,7 +49,7 @@ class Signer:
     def opened(self, cookie: str, kind: type[_T]) -> _T | None:
         """What *cookie* holds, if it is a *kind* that was signed here."""
         try:
-            return msgspec.convert(self._serializer.loads(cookie, salt=kind.__name__), kind)
+            return converted(self._serializer.loads(cookie, salt=kind.__name__), kind)
         except (BadData, msgspec.ValidationError, UnicodeError, RecursionError):
             return None
 

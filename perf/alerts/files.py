@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import yaml
 
+from perf.decoding import converted
 from perf.errors import PerfError
 from perf.model import AlertRule
 from perf.settingtree import quantity
@@ -145,7 +146,7 @@ def rule(given: object, *, id: str = "") -> AlertRule:
     fields["id"] = id or fields.get("id") or identity(name)
     if isinstance(fields.get("labels"), Mapping):
         fields["labels"] = sorted((str(label), str(text)) for label, text in fields["labels"].items())
-    return msgspec.convert(fields, AlertRule)
+    return converted(fields, AlertRule)
 
 
 def identity(name: str) -> str:

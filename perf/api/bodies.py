@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from perf.api.problem import ApiError
+from perf.decoding import from_json
 
 LARGEST = 10_000
 """Bytes of a request."""
@@ -25,7 +26,7 @@ async def decoded(request: Request, kind: type[_T], what: str, *, largest: int =
     is_json(request)
     body = await content(request, largest)
     try:
-        return msgspec.json.decode(body, type=kind)
+        return from_json(body, kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ApiError(400, f"the body is not {what}: {error}") from error
 

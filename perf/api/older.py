@@ -18,6 +18,7 @@ from perf.api.bodies import LARGEST, answered, content, decoded, is_json
 from perf.api.endpoint import Endpoint
 from perf.api.params import Params
 from perf.api.problem import ApiError
+from perf.decoding import from_json
 from perf.errors import StoreBusy
 from perf.model import Incident, Sample, Window
 from perf.model.access import Scope
@@ -73,7 +74,7 @@ async def _record(runtime: Runtime, request: Request) -> Response:
 def _recorded(body: bytes) -> Recorded:
     """Raises: ApiError 400 for what is not JSON, 422 that names the field for the rest."""
     try:
-        return msgspec.json.decode(body, type=Recorded)
+        return from_json(body, Recorded)
     except msgspec.ValidationError as error:
         found = _FIELD.search(str(error))
         field = (found["path"] or found["name"] or "") if found else ""

@@ -15,6 +15,7 @@ import msgspec
 from starlette.requests import Request
 
 from perf.api.problem import ApiError
+from perf.decoding import from_json
 
 _K = TypeVar("_K", bound=tuple[object, ...])
 _R = TypeVar("_R")
@@ -40,7 +41,7 @@ class Cursor(Generic[_K]):
         kind = tuple.__class_getitem__((str, *self._types))
         try:
             content = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-            question, *place = msgspec.json.decode(content, type=kind)
+            question, *place = from_json(content, kind)
         except (ValueError, msgspec.DecodeError) as error:
             raise ApiError(400, "the cursor is none of ours; take `next` of the page before") from error
         if question != self._question:

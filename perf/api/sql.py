@@ -14,6 +14,7 @@ from starlette.responses import Response
 from perf.api.bodies import content
 from perf.api.endpoint import Endpoint, principal
 from perf.api.problem import ApiError
+from perf.decoding import from_json
 from perf.model import SqlResult
 from perf.model.access import LOCAL, Scope
 from perf.runtime import Runtime
@@ -63,7 +64,7 @@ def authorise(request: Request, token: str) -> None:
 async def _statement(request: Request) -> Statement:
     body = await content(request, LARGEST)
     try:
-        return msgspec.json.decode(body, type=Statement)
+        return from_json(body, Statement)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ApiError(400, f"the body is not a statement: {error}") from error
 

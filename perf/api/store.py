@@ -13,6 +13,7 @@ import perf
 from perf.api.endpoint import Endpoint
 from perf.api.problem import ApiError
 from perf.api.stores import WINDOW, Packed, asked, change, known, read, replied, spoken, streamed
+from perf.decoding import from_msgpack
 from perf.errors import QueryError, SettingsError
 from perf.model import (
     Annotation,
@@ -101,7 +102,7 @@ async def _append(runtime: Runtime, request: Request) -> Response:
 
 def _appended(runtime: Runtime, body: bytes) -> None:
     try:
-        given = msgspec.msgpack.decode(body, type=Appended)
+        given = from_msgpack(body, Appended)
         samples: list[Measurement] = given.measurements()
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise ApiError(400, f"the body is no batch of measurements: {error}", kind="StoreError") from error

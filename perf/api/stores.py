@@ -15,6 +15,7 @@ from perf.api import problem
 from perf.api.endpoint import Answerer, Endpoint, principal
 from perf.api.params import Params
 from perf.api.problem import ApiError
+from perf.decoding import from_json
 from perf.errors import PerfError, QueryError, RuleError, StoreBusy, StoreClosed, StoreError, StoreFull
 from perf.model.access import Scope
 from perf.runtime import Runtime
@@ -171,7 +172,7 @@ def _answering(body: type[_T] | None, act: Callable[[Runtime, _T], object]) -> A
 
 def _decoded(content: bytes, kind: type[_T]) -> _T:
     try:
-        return msgspec.json.decode(content, type=kind)
+        return from_json(content, kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise QueryError(f"the body is not {kind.__name__}: {error}") from error
 

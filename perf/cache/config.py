@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from perf.decoding import converted
 from perf.errors import CacheError
 
 if TYPE_CHECKING:
@@ -82,6 +83,6 @@ def _typed(config: CacheConfig) -> None:
     """Raises: CacheError when a value isn't of its field's type; msgspec checks what it decodes only."""
     for field in msgspec.structs.fields(CacheConfig):
         try:
-            msgspec.convert(getattr(config, field.name), field.type)
+            converted(getattr(config, field.name), field.type)
         except msgspec.ValidationError as error:
             raise CacheError(f"{field.name}: {error}") from error

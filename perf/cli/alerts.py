@@ -10,6 +10,7 @@ import msgspec
 
 from perf.cli import owner, remote
 from perf.cli.table import rendered
+from perf.decoding import from_json
 
 SUMMARY = "what fires now"
 EXAMPLES = """\
@@ -54,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
     """Print the table of incidents."""
     query = urllib.parse.urlencode({"state": "all", "from": options.start} if options.all else {"state": "open"})
     answer = remote.asked(owner.link(options), f"alerts/incidents?{query}", msgspec.Raw)
-    found = msgspec.json.decode(answer, type=Incidents)
+    found = from_json(answer, Incidents)
     firing = any(one.state != "resolved" for one in found.incidents)
     if options.json:
         print(bytes(answer).decode())

@@ -8,6 +8,7 @@ import msgspec
 
 from perf import timerange
 from perf.cli.questions import ExportRequest
+from perf.decoding import from_json
 from perf.errors import StoreError
 from perf.model import Selector, SqlResult, Window
 from perf.ports import Clock, MetricStore
@@ -28,7 +29,7 @@ class LocalData:
         if console is None:
             raise StoreError("this store does not speak SQL")
         # There and back, so that an answer looks the same as one from the owner.
-        return msgspec.json.decode(msgspec.json.encode(console(text, max_rows=max_rows), enc_hook=str), type=SqlResult)
+        return from_json(msgspec.json.encode(console(text, max_rows=max_rows), enc_hook=str), SqlResult)
 
     def export(self, wanted: ExportRequest) -> Iterator[bytes]:
         """The file, in pieces. Raises: QueryError, StoreError."""

@@ -12,6 +12,7 @@ import msgspec
 
 from perf.cli.questions import ExportRequest
 from perf.clock import SystemClock
+from perf.decoding import from_json
 from perf.errors import OwnerError
 from perf.model import SqlResult, Status
 from perf.wire.connections import Dropped
@@ -131,6 +132,6 @@ class RemoteData:
 
 def _decoded(body: bytes, kind: type[_T], url: str) -> _T:
     try:
-        return msgspec.json.decode(body, type=kind)
+        return from_json(body, kind)
     except msgspec.DecodeError as error:
         raise OwnerError(f"what answers at {url} is not perf: {error}") from error

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from perf.decoding import converted
 from perf.errors import SettingsError
 from perf.settings.root import BY_ENVIRONMENT, THRESHOLDS, Settings, check
 from perf.settings.short import SHORT, adopt_short
@@ -36,7 +37,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     for group, values in BY_ENVIRONMENT.get(tree.get("environment", ""), {}).items():
         tree[group] = {**values, **tree.get(group, {})}
     try:
-        settings = msgspec.convert(tree, Settings)
+        settings = converted(tree, Settings)
     except msgspec.ValidationError as error:
         raise SettingsError(f"settings: {error}") from error
     check(settings)

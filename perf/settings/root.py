@@ -10,6 +10,7 @@ import msgspec
 
 from perf.alertsettings import AlertSettings, problems
 from perf.cachesettings import CacheSettings
+from perf.decoding import from_json
 from perf.errors import SettingsError
 from perf.model import Threshold
 from perf.settings.access import AccessSettings
@@ -84,7 +85,7 @@ def as_thresholds(value: str) -> Threshold:
     Raises: SettingsError when it isn't one.
     """
     try:
-        threshold = msgspec.json.decode(value, type=Threshold)
+        threshold = from_json(value, Threshold)
     except msgspec.DecodeError as error:
         raise SettingsError(f"threshold {value}: {error}") from error
     check_threshold(f"threshold {value}", threshold)

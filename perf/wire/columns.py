@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from perf.decoding import from_json
 from perf.model import Aggregate, Array, Distributions, Labels, Level, Metric, Rows, Series, SeriesInfo
 
 _HEAD = b"perf"
@@ -183,7 +184,7 @@ def _unpacked(body: bytes, kind: type[_T], names: Sequence[str]) -> tuple[_T, di
     try:
         with pa.ipc.open_stream(body) as stream:
             schema, batches = stream.schema, list(stream)
-        head = msgspec.json.decode((schema.metadata or {})[_HEAD], type=kind)
+        head = from_json((schema.metadata or {})[_HEAD], kind)
         (batch,) = batches
         # A copy: Arrow's memory may not be written to.
         return head, {name: _numbers(batch.column(name)) for name in names}

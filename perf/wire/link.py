@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
+from perf.decoding import from_json
 from perf.errors import OwnerAway, OwnerError, QueryError
 from perf.ports import Clock
 from perf.wire.away import Presence
@@ -159,7 +160,7 @@ def parts(url: str) -> SplitResult:
 def refusal(url: str, reply: Reply) -> QueryError | Refused:
     """What *reply*, which is no success, means."""
     try:
-        problem = msgspec.json.decode(reply.body, type=Problem)
+        problem = from_json(reply.body, Problem)
     except msgspec.DecodeError:
         problem = Problem()
     if reply.status == 400 and problem.detail and problem.kind in ("", "QueryError"):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from perf.decoding import from_json
 from perf.model import Window
 from perf.model.access import ApiKey, AuditEntry, AuditPage, Revocation
 from perf.sqlfiles import sql
@@ -28,7 +29,7 @@ class DuckDBAccess:
     def api_keys(self) -> list[ApiKey]:
         """Every key, revoked or not, by time of making; from memory."""
         if self._keys is None:
-            found = (msgspec.json.decode(body, type=ApiKey) for (body,) in self._read("api_keys", {}))
+            found = (from_json(body, ApiKey) for (body,) in self._read("api_keys", {}))
             self._keys = {key.id: key for key in found}
         return sorted(self._keys.values(), key=lambda key: (key.created, key.id))
 

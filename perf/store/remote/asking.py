@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
+from perf.decoding import from_json
 from perf.errors import (
     OwnerAway,
     OwnerError,
@@ -98,7 +99,7 @@ class Asking:
 
     def _decoded(self, body: bytes, kind: type[_T]) -> _T:
         try:
-            return msgspec.json.decode(body, type=kind)
+            return from_json(body, kind)
         except msgspec.DecodeError as error:
             raise self.strange(error) from error
 
