@@ -36,6 +36,11 @@ CSS = """<style>
   align-items: center; overflow-x: auto; }
 .perf-uptime .head { opacity: 0.72; font-size: 0.82rem; }
 .perf-uptime .ratio { font-variant-numeric: tabular-nums; text-align: right; font-size: 0.88rem; }
+@media (max-width: 1000px) {
+  .perf-uptime { grid-template-columns: minmax(4rem, max-content) repeat(3, minmax(2.5rem, 1fr) 3.4rem); gap: 0.35rem; }
+  .perf-uptime .perf-strip { gap: 0; }
+  .perf-uptime .perf-strip i { min-width: 0; border-radius: 0; }
+}
 .perf-score { display: grid; grid-template-columns: max-content minmax(6rem, 1fr) max-content; gap: 0.45rem 0.9rem; align-items: center; }
 .perf-score .whole { grid-column: 1 / -1; font-size: 1.9rem; line-height: 1.1; }
 .perf-score .whole small { font-size: 0.95rem; opacity: 0.75; }
