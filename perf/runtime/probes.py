@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,11 +18,34 @@ from perf.health.probes.loops import LoopsProbe
 from perf.health.probes.owner import OwnerProbe
 from perf.health.probes.resources import ResourcesProbe
 from perf.health.probes.store import StoreProbe
-from perf.model import Selector, SeriesInfo
-from perf.ports import Probe
+from perf.model import Selector, SeriesInfo, StoreUsage
+from perf.ports import Clock, Probe
 
 if TYPE_CHECKING:
     from perf.runtime.owner import Runtime
+
+
+SHARED_SECONDS = 2.0
+"""How old what the store holds may be for a probe: those that are due in one turn ask for it once."""
+
+
+class SharedUsage:
+    """What the store holds, asked once for everybody who wants it within `SHARED_SECONDS`; a failure is asked about again."""
+
+    def __init__(self, usage: Callable[[], StoreUsage], clock: Clock) -> None:
+        self._usage, self._clock = usage, clock
+        self._lock = threading.Lock()
+        self._newest: tuple[float, StoreUsage] | None = None
+
+    def __call__(self) -> StoreUsage:
+        """Raises: as the store does."""
+        with self._lock:
+            if self._newest is not None and self._clock.monotonic() - self._newest[0] < SHARED_SECONDS:
+                return self._newest[1]
+            began = self._clock.monotonic()
+            found = self._usage()
+            self._newest = began, found
+            return found
 
 
 def planned(runtime: Runtime) -> tuple[dict[str, Probe], dict[str, Plan]]:
@@ -37,7 +62,7 @@ def planned(runtime: Runtime) -> tuple[dict[str, Probe], dict[str, Plan]]:
 def probes(runtime: Runtime) -> dict[str, Probe]:
     """Name -> probe, of everything that *runtime* consists of."""
     settings, store, clock = runtime.settings.store, runtime.store, runtime.clock
-    limits = runtime.limits
+    limits, usage = runtime.limits, SharedUsage(store.usage, clock)
     loops = LoopsProbe(runtime.beats, clock, problems=runtime.sampler.problems)
     if runtime.distant is not None:
         return {"owner": OwnerProbe(runtime.away, store.series, clock), "loops": loops}
@@ -48,14 +73,14 @@ def probes(runtime: Runtime) -> dict[str, Probe]:
     return {
         "store": StoreProbe(
             store.rows,
-            store.usage,
+            usage,
             runtime.writer.stats,
             clock,
             wal_limit=settings.wal_limit,
             capacity=settings.queue_samples,
         ),
         "resources": ResourcesProbe(store.read, runtime.thresholds, clock),
-        "disk": DiskProbe(store.usage, latest, runtime.thresholds, clock, floor=settings.free_space_floor),
+        "disk": DiskProbe(usage, latest, runtime.thresholds, clock, floor=settings.free_space_floor),
         "loops": loops,
         "application": ApplicationProbe(latest, runtime.writer.stats, clock, capacity=settings.queue_samples),
         "heartbeat": HeartbeatProbe(store.series, store.read, clock),
