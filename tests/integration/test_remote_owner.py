@@ -36,6 +36,7 @@ def owner(path: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
         PERF_SERVER__PORT=str(port),
         PERF_SOURCES__HOST__ENABLED="false",
         PERF_STORE__FREE_SPACE_FLOOR="0",
+        PYTHONFAULTHANDLER="1",  # a crash tells in the log where
     )
     with program([sys.executable, "-m", "perf", "serve"], env=env, log=path.with_suffix(".log")) as process:
         eventually(lambda: answers(f"http://127.0.0.1:{port}/health/live"), seconds=60)
@@ -66,8 +67,9 @@ def test_an_owner_that_dies_under_load_loses_and_doubles_nothing_that_was_confir
                 # Half of them end in good order, as in a rolling restart.
                 os.kill(process.pid, signal.SIGKILL if death % 2 else signal.SIGTERM)
                 process.wait(30)
-        with owner(path, port):
+        with owner(path, port) as process:
             said = [[int(line) for line in child.communicate("", timeout=100)[0].split()] for child in children]
+            assert process.poll() is None, path.with_suffix(".log").read_text(encoding="utf-8")
     store = DuckDBStore(StoreSettings(path=str(path)), SystemClock())
     try:
         for name, (given, *confirmed) in zip(("a", "b"), said, strict=True):
