@@ -79,11 +79,14 @@ class Local:
         self.hear()
         dropped: Entry | None = None  # It dies after the lock is released.
         with self.fences.lock:
+            own = () if instead is None or fence.moved else (fence, instead)
+            if own:
+                self.fences.supersede(*own)
             if not self.fences.holds(fence, entry.tags):
                 self._counts.add("fenced")
+                if own:  # For one of its tags: what it takes the place of may have none.
+                    dropped = self.memory.remove(key)
                 return False
-            if instead is not None:
-                self.fences.supersede(fence, instead)
             if entry.size < 0:
                 dropped = self.memory.remove(key)
             elif self.ghost.sampled(key):

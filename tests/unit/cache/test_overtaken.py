@@ -15,7 +15,6 @@ from perf.cache.tiers.file import FileTier
 from perf.clock import ManualClock, SystemClock
 from perf.errors import TierError
 from perf.model import Held, Said
-from tests.services import eventually
 from tests.unit.cache.interruption import everywhere
 from tests.unit.cache.test_cache import Line, lines
 
@@ -132,19 +131,81 @@ def test_news_that_overtake_a_set_bring_nothing_older_back(pair: Pair, names: li
     assert pair.seen() is None
 
 
+def telling(pair: Pair, names: list[str] | None) -> Hook:
+    """A hook of the near tier of the first cache that tells of *names* at its next call, which is the first of a set."""
+
+    def tell_once(_: str) -> None:
+        pair.tiers[0][0].hook = nothing
+        tell(pair.line, names)
+
+    return tell_once
+
+
 @pytest.mark.parametrize("names", NEWS, ids=NEWS_IDS)
-def test_news_that_come_while_a_value_is_set_bring_nothing_older_back(pair: Pair, names: list[str] | None) -> None:
+def test_news_heard_in_a_set_before_it_is_written_bring_nothing_older_back(pair: Pair, names: list[str] | None) -> None:
     cache, (near, _) = pair.caches[0], pair.tiers[0]
     cache.set(KEY, "old")
     assert cache.flush(20)
-
-    def hear(_: str) -> None:
-        near.hook = nothing
-        tell(pair.line, names)
-
-    near.hook = hear
+    go = holding(pair)
+    near.hook = telling(pair, names)
     cache.set(KEY, "new", tags=["tag"])
-    eventually(lambda: pair.seen() is None)  # news are heard on a thread of its own
+    assert not pair.line.changed()
+    assert cache.get(KEY) is None
+    go.set()
+    assert pair.seen() is None
+
+
+@pytest.mark.parametrize("names", NEWS, ids=NEWS_IDS)
+def test_news_heard_in_a_set_after_it_was_written_leave_it_in_the_last_tier(
+    pair: Pair, names: list[str] | None
+) -> None:
+    """Who tells had that tier invalidate before: it would have refused the value, were it the older one."""
+    cache, (near, far), full = pair.caches[0], pair.tiers[0], pair.caches[0].names.key(KEY)
+    cache.set(KEY, "old")
+    assert cache.flush(20)
+    heard, waited = pair.line.heard, []
+
+    def late() -> list[Said] | None:
+        waited.append(cache.flush(20))
+        return heard()
+
+    pair.line.heard = late  # type: ignore[method-assign]  # the line is ours, the order too
+    near.hook = telling(pair, names)
+    cache.set(KEY, "new", tags=["tag"])
+    assert waited == [True]
+    assert cache.peek(KEY) is None
+    assert near.read(full) is None
+    assert far.read(full) is not None
+    assert pair.seen() == "new"
+
+
+def test_news_of_a_tag_heard_in_a_set_let_no_load_that_began_before_it_in(pair: Pair) -> None:
+    cache, (near, _) = pair.caches[0], pair.tiers[0]
+
+    def factory() -> str:
+        near.hook = telling(pair, ["t:default:tag"])
+        cache.set(KEY, "new", tags=["tag"])
+        return "loaded"
+
+    assert cache.get_or_set(KEY, factory) == "loaded"
+    assert cache.peek(KEY) is None
+    assert pair.seen() in ("new", None)
+
+
+def test_a_set_with_a_tag_that_is_invalidated_takes_nothing_newer_away(pair: Pair) -> None:
+    cache, (near, _) = pair.caches[0], pair.tiers[0]
+
+    def another(_: str) -> None:
+        near.hook = nothing
+        cache.set(KEY, "second")
+        cache.invalidate(tags=["tag"])
+
+    near.hook = another
+    cache.set(KEY, "first", tags=["tag"])
+    held = cache.peek(KEY)
+    assert held is not None
+    assert held.value == "second"
+    assert pair.seen() == "second"
 
 
 def test_what_is_loaded_after_news_replaces_what_the_set_was_to_replace(pair: Pair) -> None:
