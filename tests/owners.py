@@ -13,6 +13,7 @@ from perf.ports import Clock
 from perf.runtime import Runtime
 from perf.settings import HostSettings, ProcessSettings, Settings, SourceSettings, StoreSettings
 from perf.store.remote import RemoteStore
+from tests.emptystore import empty
 from tests.services import eventually
 
 NOTHING_MEASURED = SourceSettings(host=HostSettings(enabled=False), process=ProcessSettings(enabled=False))
@@ -23,6 +24,7 @@ class Owner:
     """A DuckDB store behind HTTP. Only its writer runs: nothing is measured, and no upkeep happens unasked."""
 
     def __init__(self, settings: StoreSettings, clock: Clock, *, host: str = "127.0.0.1", port: int = 0) -> None:
+        empty(Path(settings.path))
         chosen = msgspec.structs.replace(settings, token=TOKEN)
         self.runtime = Runtime(Settings(store=chosen, sources=NOTHING_MEASURED), clock)
         self._stop = threading.Event()

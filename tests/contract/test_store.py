@@ -33,6 +33,7 @@ from perf.plugins import STORES, resolve
 from perf.ports import Clock, MetricStore
 from perf.settings import Retention, StoreSettings
 from perf.store.duckdb import DuckDBStore
+from tests.emptystore import empty
 from tests.owners import Owners
 
 T0 = 1_700_006_400.0  # a multiple of a day: 2023-11-15
@@ -61,7 +62,7 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock, o
     make = owners.store if request.param == "remote" else MAKERS[request.param]
 
     def open_(settings: StoreSettings) -> MetricStore:
-        path = tmp_path / f"{len(stores)}.duckdb"
+        path = empty(tmp_path / f"{len(stores)}.duckdb")
         chosen = msgspec.structs.replace(settings, path=str(path))
         stores.append(make(chosen, clock))
         return stores[-1]

@@ -37,6 +37,7 @@ from perf.ports import MetricStore
 from perf.settings import Retention, StoreSettings
 from perf.store.duckdb import DuckDBStore
 from perf.store.memory import MemoryStore
+from tests.emptystore import empty
 
 T0 = 1_700_006_400.0
 GAUGE = Metric("load", Kind.GAUGE)
@@ -99,9 +100,9 @@ class Pair:
 
     def __init__(self, folder: str) -> None:
         self.clock = ManualClock(T0)
-        chosen = msgspec.structs.replace(SETTINGS, path=str(Path(folder) / "perf.duckdb"))
+        chosen = msgspec.structs.replace(SETTINGS, path=str(empty(Path(folder) / "perf.duckdb")))
         self.file = DuckDBStore(chosen, self.clock, tail=False)
-        live = msgspec.structs.replace(SETTINGS, path=str(Path(folder) / "live.duckdb"))
+        live = msgspec.structs.replace(SETTINGS, path=str(empty(Path(folder) / "live.duckdb")))
         self.live = DuckDBStore(live, self.clock)
         self.memory = MemoryStore(SETTINGS, self.clock)
         self.stores: tuple[MetricStore, ...] = (self.file, self.live, self.memory)
@@ -203,7 +204,7 @@ def test_upkeep_and_reopening_change_no_answer(
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         clock = ManualClock(T0)
-        chosen = StoreSettings(path=str(Path(folder) / "perf.duckdb"), seal_every=3600.0)
+        chosen = StoreSettings(path=str(empty(Path(folder) / "perf.duckdb")), seal_every=3600.0)
         store = DuckDBStore(chosen, clock, tail=False)
         try:
             for batch in given_batches:

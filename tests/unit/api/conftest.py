@@ -14,6 +14,7 @@ from perf.clock import ManualClock
 from perf.model import Kind, Labels, Metric, Sample
 from perf.runtime import Runtime
 from perf.settings import HostSettings, ProcessSettings, Settings, SourceSettings, StoreSettings
+from tests.emptystore import empty
 
 NOW = 1_700_000_000.0
 """The time of the clock: 2023-11-14T22:13:20Z, a multiple of 100 s."""
@@ -67,7 +68,7 @@ def opened(runtime: Runtime) -> Iterator[Api]:
 @pytest.fixture
 def api(tmp_path: Path, clock: ManualClock) -> Iterator[Api]:
     """An empty store."""
-    yield from opened(Runtime(quiet(tmp_path / "perf.duckdb"), clock))
+    yield from opened(Runtime(quiet(empty(tmp_path / "perf.duckdb")), clock))
 
 
 @pytest.fixture
