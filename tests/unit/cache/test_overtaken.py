@@ -106,6 +106,8 @@ def holding(pair: Pair) -> threading.Event:
     return go
 
 
+STEPS = ["near fence", "far fence", "far write", "near write"]
+"""Calls of tiers in a set, in their order."""
 NEWS = [["k:default:1:group:a"], ["*"], ["p:default:1:group:*"], ["t:default:tag"], None]
 NEWS_IDS = ["key", "everything", "pattern", "tag", "gap"]
 
@@ -224,7 +226,7 @@ def test_what_is_loaded_after_news_replaces_what_the_set_was_to_replace(pair: Pa
 
 
 @pytest.mark.parametrize("way", ["delete", "pattern", "clear", "another process"])
-@pytest.mark.parametrize("step", range(8))
+@pytest.mark.parametrize("step", range(2), ids=["far write", "near write"])
 def test_an_invalidation_at_any_step_of_a_write_is_not_overtaken(pair: Pair, step: int, way: str) -> None:
     (cache, other), calls = pair.caches, []
     cache.set(KEY, "old")
@@ -248,13 +250,12 @@ def test_an_invalidation_at_any_step_of_a_write_is_not_overtaken(pair: Pair, ste
         tier.hook = hook
     cache.set(KEY, "new")
     assert cache.flush(20)
-    if len(calls) <= step:  # The write had fewer steps.
-        forget()
+    assert len(calls) == step + 1
     assert pair.seen() is None
     assert pair.seen(1) is None
 
 
-@pytest.mark.parametrize("step", range(6))
+@pytest.mark.parametrize("step", range(4), ids=STEPS)
 def test_another_process_copies_nothing_back_at_any_step_of_a_set(pair: Pair, step: int) -> None:
     """The other finds nothing near before the set, takes its fence and looks far at a step of it, and copies when it is done."""
     (cache, other), (near, _), calls = pair.caches, pair.tiers[0], []
@@ -286,14 +287,14 @@ def test_another_process_copies_nothing_back_at_any_step_of_a_set(pair: Pair, st
     assert cache.flush(20)
     for tier in pair.tiers[0]:
         tier.hook = nothing
-    go.set()
+    assert calls == ["fence", "fence", "write", "write"]
     reader.join(20)
     done.set()
     assert pair.seen() in ("new", None)
     assert pair.seen(1) in ("new", None)
 
 
-@pytest.mark.parametrize("step", range(5))
+@pytest.mark.parametrize("step", range(4), ids=STEPS)
 def test_who_read_the_tiers_at_any_step_of_a_set_does_not_put_back_what_they_found(pair: Pair, step: int) -> None:
     cache, (near, far), calls = pair.caches[0], pair.tiers[0], []
     cache.set(KEY, "old")
@@ -324,8 +325,8 @@ def test_who_read_the_tiers_at_any_step_of_a_set_does_not_put_back_what_they_fou
     assert cache.flush(20)
     near.hook = far.hook = nothing
     go.set()
-    if len(calls) > step:
-        reader.join(20)
+    assert len(calls) == step + 1
+    reader.join(20)
     assert cache.get(KEY) == "new"
     assert pair.seen() in ("new", None)
 
