@@ -38,7 +38,7 @@ class Cursor(Generic[_K]):
         return base64.urlsafe_b64encode(content).decode().rstrip("=")
 
     def _read(self, text: str) -> _K:
-        kind = tuple.__class_getitem__((str, *self._types))
+        kind: type[tuple[object, ...]] = tuple.__class_getitem__((str, *self._types))  # type: ignore[assignment]  # by types
         try:
             content = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
             question, *place = from_json(content, kind)
