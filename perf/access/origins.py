@@ -69,7 +69,10 @@ def unproven(method: str, headers: Mapping[str, str]) -> bool:
 
 
 def _netloc(origin: str) -> str:
-    parts = urlsplit(origin)
+    try:
+        parts = urlsplit(origin)
+    except ValueError:  # http://[: no browser's
+        return ""
     return _bare(parts.netloc, parts.scheme) if parts.scheme in _DEFAULT_PORTS else ""
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import ipaddress
 import threading
 from collections import OrderedDict
 
 from perf.ports import Clock
 
 PER_PLACE = 8
-"""Failures of one address before it waits. A network behind one address shares them."""
+"""Failures of one address before it waits. A network behind one address shares them, and so does one of IPv6: 64 bits are one host's."""
 PER_NAME = 30
 """Failures for one name, from wherever: so many that a stranger can't easily lock somebody out."""
 WINDOW = 300.0
 """Seconds after which a failure is forgotten."""
+LONGEST = 200
+"""Characters of a name or an address that are told apart."""
 KEPT = 10_000
 """Addresses and names that are remembered; the longest silent ones go first."""
 
@@ -32,7 +35,7 @@ class Throttle:
         """
         now = self._clock.monotonic()
         with self._lock:
-            limits = ((("address", address), PER_PLACE), (("name", name), PER_NAME))
+            limits = ((_place(address), PER_PLACE), (_name(name), PER_NAME))
             waits = [self._wait(key, limit, now) for key, limit in limits]
             if any(waits):
                 return max(waits)
@@ -46,8 +49,8 @@ class Throttle:
     def succeeded(self, address: str, name: str) -> None:
         """Forget the failures of *address*, and one of *name*: others may still be guessing it."""
         with self._lock:
-            self._failures.pop(("address", address), None)
-            failures = self._failures.get(("name", name))
+            self._failures.pop(_place(address), None)
+            failures = self._failures.get(_name(name))
             if failures:
                 failures.pop()
 
@@ -58,3 +61,19 @@ class Throttle:
         else:
             self._failures.pop(key, None)
         return recent[-limit] + WINDOW - now if len(recent) >= limit else 0.0
+
+
+def _name(name: str) -> tuple[str, str]:
+    return "name", name[:LONGEST]
+
+
+def _place(text: str) -> tuple[str, str]:
+    """What shares the failures of *text*: whoever has a network of IPv6 has 2**64 addresses to guess from."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return "address", text[:LONGEST]
+    if isinstance(address, ipaddress.IPv6Address):
+        mapped = address.ipv4_mapped
+        address = mapped or ipaddress.IPv6Address(int(address) >> 64 << 64)
+    return "address", str(address)

@@ -45,6 +45,8 @@ def test_scheme_and_host_are_believed_from_proxies_only() -> None:
         ("https://evil.example", True),
         ("https://perf.example.evil.example", True),
         ("null", True),
+        ("http://[", True),
+        ("https://[perf.example]", True),
         ("", True),
         ("https://shop.example", False),
     ],

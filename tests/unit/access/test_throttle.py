@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from perf.access.throttle import KEPT, PER_NAME, PER_PLACE, WINDOW, Throttle
+from perf.access.throttle import KEPT, LONGEST, PER_NAME, PER_PLACE, WINDOW, Throttle
 from perf.clock import ManualClock
 
 
@@ -57,3 +57,28 @@ def test_what_is_remembered_is_bounded() -> None:
     for number in range(KEPT):
         throttle.begin(str(number), str(number))
     assert len(throttle._failures) == KEPT
+
+
+def test_one_network_of_ipv6_is_one_place() -> None:
+    throttle = Throttle(ManualClock())
+    for number in range(PER_PLACE):
+        assert throttle.begin(f"2001:db8:0:1::{number:x}", f"name {number}") == 0.0
+    assert throttle.begin("2001:db8:0:1:ffff::1", "another") == WINDOW
+    assert throttle.begin("2001:db8:0:2::1", "another") == 0.0
+    throttle.succeeded("2001:db8:0:1::99", "name 0")
+    assert throttle.begin("2001:db8:0:1::1", "another") == 0.0
+
+
+def test_an_ipv4_address_in_ipv6_is_the_same_place() -> None:
+    throttle = Throttle(ManualClock())
+    for number in range(PER_PLACE):
+        throttle.begin("::ffff:10.0.0.1", f"name {number}")
+    assert throttle.begin("10.0.0.1", "another") == WINDOW
+    assert throttle.begin("::ffff:10.0.0.2", "another") == 0.0
+
+
+def test_a_long_name_is_not_remembered_whole() -> None:
+    throttle = Throttle(ManualClock())
+    throttle.begin("10.0.0.1", "n" * 9_000)
+    throttle.succeeded("10.0.0.1", "n" * 9_000)
+    assert max(len(text) for key in throttle._failures for text in key) <= LONGEST
