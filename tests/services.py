@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple, TypeVar
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 import pytest
@@ -81,6 +81,9 @@ def answers(url: str) -> bool:
     try:
         with urlopen(url, timeout=2.0) as response:
             return bool(response.status < 400)
+    except HTTPError as error:
+        error.close()
+        return False
     except (URLError, OSError):
         return False
 

@@ -14,6 +14,7 @@ from perf.model.access import ApiKey, AuditEntry, Revocation, Scope
 from perf.plugins import STORES, resolve
 from perf.ports import MetricStore
 from perf.settings import Retention, StoreSettings
+from tests.emptystore import empty
 from tests.owners import Owners
 
 T0 = 1_700_006_400.0
@@ -36,7 +37,7 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock, o
     make = owners.store if request.param == "remote" else resolve("store", request.param, STORES)
 
     def open_() -> MetricStore:
-        settings = StoreSettings(path=str(tmp_path / "x.duckdb"), retention=Retention(audit=3600.0))
+        settings = StoreSettings(path=str(empty(tmp_path / "x.duckdb")), retention=Retention(audit=3600.0))
         stores.append(make(settings, clock))
         return stores[-1]
 

@@ -29,6 +29,7 @@ from perf.plugins import STORES, resolve
 from perf.ports import MetricStore
 from perf.settings import StoreSettings
 from perf.store.memory import MemoryStore
+from tests.emptystore import empty
 from tests.owners import Owners
 
 T0 = 1_700_006_400.0
@@ -51,7 +52,7 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock, o
     make = owners.store if request.param == "remote" else resolve("store", request.param, STORES)
 
     def open_() -> MetricStore:
-        settings = StoreSettings(path=str(tmp_path / "x.duckdb"))
+        settings = StoreSettings(path=str(empty(tmp_path / "x.duckdb")))
         stores.append(make(settings, clock))
         return stores[-1]
 

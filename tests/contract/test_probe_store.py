@@ -16,6 +16,7 @@ from perf.plugins import STORES, resolve
 from perf.ports import MetricStore
 from perf.settings import Retention, StoreSettings
 from perf.store.memory import MemoryStore
+from tests.emptystore import empty
 from tests.owners import Owners
 
 T0 = 1_700_006_400.0
@@ -36,7 +37,7 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock, o
 
     def open_() -> MetricStore:
         retention = Retention(raw=DAY, minute=DAY, hour=DAY)
-        options = StoreSettings(path=str(tmp_path / "x.duckdb"), free_space_floor=0, retention=retention)
+        options = StoreSettings(path=str(empty(tmp_path / "x.duckdb")), free_space_floor=0, retention=retention)
         stores.append(make(options, clock))
         return stores[-1]
 

@@ -268,17 +268,19 @@ def test_levels_agree_where_the_step_is_a_multiple(
     given_batches: list[list[Measurement]], aggregate: Aggregate
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        pair = Pair(folder)
+        clock = ManualClock(T0)
+        chosen = msgspec.structs.replace(SETTINGS, path=str(empty(Path(folder) / "perf.duckdb")))
+        store = DuckDBStore(chosen, clock, tail=False)
         try:
             for batch in given_batches:
-                pair.append(batch)
-                pair.clock.move(20)
-                pair.file.maintain(pair.clock.now())
+                store.append(batch)
+                clock.move(20)
+                store.maintain(clock.now())
             window = Window(T0, T0 + 7200)
 
             def asked(step: float) -> dict[object, list[float]]:
                 query = RangeQuery(selector=Selector("load"), window=window, step=step, aggregate=aggregate)
-                return {s.labels: s.values.tolist() for s in pair.file.read(query)}
+                return {s.labels: s.values.tolist() for s in store.read(query)}
 
             wholes: dict[Aggregate, Callable[[list[float]], float]] = {
                 Aggregate.MIN: min,
@@ -293,7 +295,7 @@ def test_levels_agree_where_the_step_is_a_multiple(
                     key: numbers[0] for key, numbers in asked(7200.0).items()
                 }
         finally:
-            pair.close()
+            store.close()
 
 
 @settings(max_examples=25, deadline=None)

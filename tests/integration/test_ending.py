@@ -80,6 +80,9 @@ class Server:
         try:
             with urlopen(request, timeout=10) as answer:
                 return bool(answer.status == 200)
+        except HTTPError as error:
+            error.close()
+            return False
         except (OSError, http.client.HTTPException):
             return False
 

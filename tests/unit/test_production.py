@@ -87,8 +87,9 @@ def test_the_health_port_tells_how_the_process_is(monkeypatch: pytest.MonkeyPatc
     manager.limits.turn()
     with urlopen(f"http://127.0.0.1:{port}/health", timeout=10) as answer:
         assert json.load(answer)["checks"]["limits"]["status"] == "healthy"
-    with pytest.raises(HTTPError, match="404"):
+    with pytest.raises(HTTPError, match="404") as refused:
         urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10)
+    refused.value.close()
     manager.stop()
     with pytest.raises(OSError, match="refused"):
         urlopen(f"http://127.0.0.1:{port}/health", timeout=10)

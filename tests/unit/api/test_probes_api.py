@@ -18,6 +18,7 @@ from perf.model import Histogram, HistogramSample, Kind, Metric, ProbeResult, St
 from perf.model.access import NOBODY, Principal, Role
 from perf.runtime import Runtime
 from perf.settings import HealthSettings
+from tests.emptystore import empty
 from tests.services import eventually
 from tests.unit.api.conftest import NOW, Api, opened, quiet
 
@@ -45,7 +46,7 @@ def shop(tmp_path: Path, clock: ManualClock) -> Iterator[Api]:
         "there": {"kind": "data", "path": str(tmp_path / "there"), "interval": "5m"},
         "behind": {"kind": "data", "path": str(tmp_path / "there"), "after": ["gone"]},
     }
-    settings = msgspec.structs.replace(quiet(tmp_path / "perf.duckdb"), health=HealthSettings(probes=probes))
+    settings = msgspec.structs.replace(quiet(empty(tmp_path / "perf.duckdb")), health=HealthSettings(probes=probes))
     yield from opened(Runtime(settings, clock))
 
 

@@ -23,6 +23,7 @@ from perf.settings.access import AccessSettings, User
 from perf.wire import columns
 from perf.wire.measurements import appended
 from perf.wire.protocol import HEADER
+from tests.emptystore import empty
 from tests.unit.api.conftest import DEPTH, MAIL, NOW, Api, opened, quiet
 
 MSGPACK = {"content-type": "application/msgpack"}
@@ -31,7 +32,7 @@ MSGPACK = {"content-type": "application/msgpack"}
 @pytest.fixture
 def api(tmp_path: Path, clock: ManualClock) -> Iterator[Api]:
     """An empty store whose writer runs."""
-    runtime = Runtime(quiet(tmp_path / "perf.duckdb"), clock)
+    runtime = Runtime(quiet(empty(tmp_path / "perf.duckdb")), clock)
     runtime.start()
     yield from opened(runtime)
 
