@@ -6,22 +6,17 @@ from collections.abc import Callable, Generator, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
+from typing import Any, Self, TypeVar, overload
 
 import msgspec
 
 from perf.clock import SystemClock
-from perf.model import Exemplar, Histogram, Kind, Metric, Threshold
-from perf.model.distribution import merge
+from perf.model import Exemplar, Kind, Metric, Threshold
 from perf.ports import Clock
 from perf.record import Edge, Recorder, current
 from perf.record.callers import edges
-from perf.record.summary import REQUEST, Totals, summary
 from perf.record.timers import FUNCTION, OPERATION, PAGE, Timer, recorded
 from perf.record.watch import Watch
-
-if TYPE_CHECKING:
-    from perf.runtime import Runtime
 
 __all__ = [
     "DatabaseOperationMixin",
@@ -166,12 +161,12 @@ class PerformanceMonitor:
         What has no data is None, never 0. ``system_health_score`` is 0 to 100 (docs/guides/health.md).
         """
         from perf import default  # as above
+        from perf.views.flat import here, owned  # likewise: numpy is for those who ask
 
-        runtime = default.running()
-        totals, now = list(self.recorder.totals()), self._clock.now()
-        found = summary(totals, None if runtime is None else runtime.store, now, hours)
-        found["system_health_score"] = _score(runtime, totals, found, now, hours)
-        return found
+        runtime, totals, now = default.running(), list(self.recorder.totals()), self._clock.now()
+        if runtime is None:
+            return here(totals, now, hours)
+        return owned(totals, runtime.store, runtime.settings.health, now, hours)
 
     def get_slow_calls(self, since: float = 0.0) -> list[Exemplar]:
         """The slowest calls that ended at *since* (Unix seconds) or later."""
@@ -267,24 +262,6 @@ def log_processing_step(step: str, duration_ms: float, items_processed: int | No
     recorder.distribution(FUNCTION, {"category": "processing", "function": step}).record(duration_ms / 1e3)
     if items_processed:
         recorder.counter(ITEMS, {"step": step}).add(float(items_processed))
-
-
-def _score(runtime: Runtime | None, totals: Totals, found: Mapping[str, Any], now: float, hours: float) -> float | None:
-    """0 to 100: from the store where there is one, else from what was recorded here; None without anything to judge by."""
-    from perf.health.score import scored  # as above: numpy is for those who ask
-    from perf.settings import HealthSettings
-    from perf.views import health
-
-    if runtime is not None:
-        return health.score(runtime.store, runtime.settings.health, now, hours * 3600.0).value
-    requests = [value for metric, _, value in totals if metric.name == REQUEST and isinstance(value, Histogram)]
-    query = found["avg_query_time_ms"]
-    facts = {
-        "responses": merge(requests).quantile(0.95) if requests else None,
-        "database": None if query is None else query / 1e3,
-        "errors": found["error_rate_percent"],
-    }
-    return scored(facts, HealthSettings().score).value
 
 
 _MONITOR = PerformanceMonitor()

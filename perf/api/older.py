@@ -20,17 +20,17 @@ from perf.api.params import Params
 from perf.api.problem import ApiError
 from perf.decoding import from_json
 from perf.errors import StoreBusy
+from perf.health.score import Score
 from perf.model import Incident, Sample, Window
 from perf.model.access import Scope
 from perf.monitoring import PerformanceMetricType
-from perf.record.summary import summary
 from perf.runtime import Runtime
 from perf.timerange import rfc3339
-from perf.views import distributions
+from perf.views import distributions, health
+from perf.views.flat import owned
 
 STORED_WITHIN = 10.0
 """Seconds an answer waits for the store."""
-GRADES = ((80.0, "excellent"), (60.0, "good"), (40.0, "fair"), (0.0, "poor"))
 YEARS = 17_520
 _REQUESTS, _OPERATIONS = "http_server_request_duration_seconds", "db_client_operation_duration_seconds"
 _FIELD = re.compile(r"at `\$\.?(?P<path>[^`]*)`|field `(?P<name>[^`]+)`")
@@ -105,8 +105,8 @@ async def _health(runtime: Runtime, _request: Request) -> Response:
     score = await run_in_threadpool(_score, runtime)
     return answered(
         {
-            "performance_score": score,
-            "status": _grade(score),
+            "performance_score": score.value,
+            "status": score.grade or "unknown",
             "recommendations_count": None,
             "timestamp": rfc3339(runtime.clock.now()),
         }
@@ -155,17 +155,13 @@ async def _dashboard(_runtime: Runtime, _request: Request) -> Response:
 
 
 def _summed(runtime: Runtime, hours: float) -> dict[str, Any]:
-    return summary(runtime.recorder.totals(), runtime.store, runtime.clock.now(), hours)
+    totals, now = list(runtime.recorder.totals()), runtime.clock.now()
+    return owned(totals, runtime.store, runtime.settings.health, now, hours)
 
 
-def _score(runtime: Runtime) -> float | None:
-    """From 0 to 100; None where nothing was measured."""
-    found: float | None = _summed(runtime, 1.0)["system_health_score"]
-    return found
-
-
-def _grade(score: float | None) -> str:
-    return "unknown" if score is None else next(word for least, word in GRADES if score >= least or not least)
+def _score(runtime: Runtime) -> Score:
+    """As the page Health shows it."""
+    return health.score(runtime.store, runtime.settings.health, runtime.clock.now())
 
 
 def _minute(runtime: Runtime) -> dict[str, object]:
@@ -187,7 +183,7 @@ def _minute(runtime: Runtime) -> dict[str, object]:
             "database_operations": operations,
             "db_avg_duration_ms": operation_ms,
         },
-        "system_health": {"performance_score": _score(runtime), "total_optimization_metrics": len(known)},
+        "system_health": {"performance_score": _score(runtime).value, "total_optimization_metrics": len(known)},
     }
 
 

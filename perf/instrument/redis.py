@@ -80,8 +80,8 @@ class _Commands:
 
     def __init__(self, recorder: Recorder, cache: str) -> None:
         self._queries = Queries(recorder, SYSTEM, kind="cache")
-        self._hit = recorder.counter(REQUESTS, {"cache": cache, "result": "hit"})
-        self._miss = recorder.counter(REQUESTS, {"cache": cache, "result": "miss"})
+        self._hit = recorder.counter(REQUESTS, {"cache": cache, "result": "hit", "tier": SYSTEM})
+        self._miss = recorder.counter(REQUESTS, {"cache": cache, "result": "miss", "tier": "load"})
 
     def query(self, name: str) -> Query:
         """The watch of the command *name*."""

@@ -67,8 +67,6 @@ def summary(
         "timestamp": now,
         "hours": hours,
         "avg_query_time_ms": _average_ms(_by(timed, OPERATION, ())),
-        "cache_hit_rate_percent": None,
-        "system_health_score": None,
         "error_rate_percent": _error_percent(timed, numbers),
         "cpu_usage_percent": _mean(store, "cpu_usage_percent", now, hours),
         "memory_usage_percent": _mean(store, "memory_usage_percent", now, hours),

@@ -185,6 +185,7 @@ def test_redis_commands_are_told_without_their_keys(client: redislib.Redis, reco
     found = Recorded(recorder)
     assert found.calls() == {"SET": 1, "GET": 2, "MGET": 1, "HSET": 1, "HGETALL": 2, "CONFIG GET": 1}
     assert found.counted("cache_requests_total", "result") == {"hit": 3, "miss": 3}
+    assert found.counted("cache_requests_total", "tier") == {"redis": 3, "load": 3}  # a miss is answered by none
     assert "user" not in str(found.labels())
 
 

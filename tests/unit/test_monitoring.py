@@ -23,7 +23,7 @@ import perf
 from perf import default, monitoring
 from perf.clock import ManualClock, SystemClock
 from perf.errors import SettingsError
-from perf.model import HistogramSample, Metric, Sample
+from perf.model import HistogramSample, Kind, Metric, Sample
 from perf.monitoring import (
     DatabaseOperationMixin,
     PerformanceMetric,
@@ -302,6 +302,18 @@ def test_database_operations_and_requests_are_tables(monitor: PerformanceMonitor
     assert summary["error_rate_percent"] == 50.0
     # 30 points for response times, 20 for the database, 25 for errors, which are all lost at 10 %.
     assert summary["system_health_score"] == pytest.approx(100 * 50 / 75)
+    assert summary["cache_hit_rate_percent"] is None
+
+
+def test_the_summary_knows_how_the_caches_of_the_program_did(monitor: PerformanceMonitor) -> None:
+    requests = Metric("cache_requests_total", kind=Kind.COUNTER)
+    for tier, count in (("memory", 50.0), ("redis", 10.0), ("load", 40.0)):
+        monitor.recorder.counter(requests, {"cache": "shop", "result": "hit", "tier": tier}).add(count)
+    summary = monitor.get_performance_summary()
+    assert summary["cache_hit_rate_percent"] == pytest.approx(60.0)
+    assert summary["system_health_score"] == pytest.approx(
+        50.0
+    )  # half way from 85 to 35, and nothing else was measured
 
 
 def test_what_has_no_data_is_none_never_zero(monitor: PerformanceMonitor) -> None:

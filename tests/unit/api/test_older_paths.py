@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from perf.model import Histogram, HistogramSample, Kind, Metric
+from perf.model import Histogram, HistogramSample, Kind, Metric, Sample
 from tests.unit.api.conftest import NOW, Api
 
 BASE = "/api/performance"
 REQUESTS = Metric("http_server_request_duration_seconds", Kind.HISTOGRAM, "s")
+CACHED = Metric("cache_requests_total", Kind.COUNTER)
+SERVED = (("memory", 11.0), ("load", 9.0))
+"""Requests a second, by the tier that answered."""
 
 
 @pytest.fixture
@@ -72,6 +75,28 @@ def test_the_last_minute_is_summed_up(api: Api) -> None:
     found = api.get(f"{BASE}/metrics").json()["last_minute"]
     assert (found["api_requests"], found["api_avg_duration_ms"]) == (2, pytest.approx(200.0))
     assert found["database_operations"] == 0
+
+
+def test_the_score_is_that_of_the_page_health(api: Api) -> None:
+    labels = (("http_request_method", "GET"), ("http_response_status_code", "500"), ("http_route", "/items"))
+    api.runtime.store.append(
+        [
+            HistogramSample(NOW - 30, REQUESTS, labels, Histogram.of([0.1, 0.3])),
+            *(
+                Sample(NOW - age, CACHED, (("tier", tier),), count * (30 - age))
+                for tier, count in SERVED
+                for age in (30, 5)
+            ),
+        ]
+    )
+    found = api.get(f"{BASE}/health").json()
+    page = api.get("/api/v1/score").json()
+    # 25 points of the 65 measured ones for errors, which are all lost at 10 %, and 6 of 10 for a cache that hits in 55 %.
+    assert found["performance_score"] == pytest.approx(100 * (1 - (25 + 6) / 65))
+    assert (found["performance_score"], found["status"]) == (page["value"], "fair")
+    assert api.get(f"{BASE}/metrics").json()["system_health"]["performance_score"] == page["value"]
+    summed = api.get(f"{BASE}/summary", "hours=1").json()
+    assert (summed["system_health_score"], summed["cache_hit_rate_percent"]) == (page["value"], pytest.approx(55.0))
 
 
 def test_a_summary_looks_as_far_back_as_asked(api: Api) -> None:
