@@ -12,6 +12,7 @@ from starlette.responses import Response
 import perf
 from perf.api.endpoint import Endpoint
 from perf.api.problem import ApiError
+from perf.api.sql import authorise
 from perf.api.stores import WINDOW, Packed, asked, change, known, read, replied, spoken, streamed
 from perf.decoding import from_msgpack
 from perf.errors import QueryError, SettingsError
@@ -73,6 +74,22 @@ def _sql(runtime: Runtime, given: questions.Statement) -> SqlResult:
     if console is None:
         raise QueryError(f"the {runtime.settings.store.backend} store does not speak SQL")
     return console(given.sql, max_rows=given.max_rows)
+
+
+_asked_sql = asked(
+    "sql",
+    questions.Statement,
+    _sql,
+    SqlResult,
+    "One statement that reads",
+    example='{"sql": "SELECT count(*) FROM samples", "max_rows": 10}',
+)
+
+
+async def _admins_sql(runtime: Runtime, request: Request) -> Response:
+    """Who may not ask ``/api/v1/sql`` may not ask here: statements read everything, keys and the audit log too."""
+    authorise(request, runtime.token)
+    return await _asked_sql.answer(runtime, request)
 
 
 def _maintain(runtime: Runtime, _: Nothing) -> None:
@@ -181,17 +198,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         "Deploys and notes of a window",
         example=WINDOW,
     ),
-    msgspec.structs.replace(
-        asked(
-            "sql",
-            questions.Statement,
-            _sql,
-            SqlResult,
-            "One statement that reads",
-            example='{"sql": "SELECT count(*) FROM samples", "max_rows": 10}',
-        ),
-        needs=Scope.OPERATE,
-    ),
+    msgspec.structs.replace(_asked_sql, answer=spoken(_admins_sql), needs=Scope.ADMIN),
     change("maintain", Nothing, _maintain, None, "Do the upkeep that is due", example="{}"),
     change(
         "override",

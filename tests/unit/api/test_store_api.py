@@ -13,7 +13,8 @@ from starlette.testclient import TestClient
 
 from perf.access import passwords
 from perf.api import store, storealerts
-from perf.api.app import build
+from perf.api.app import build, needs
+from perf.api.needs import Rules
 from perf.clock import ManualClock
 from perf.model import RangeQuery, Sample, Selector, Window
 from perf.model.access import Role, Scope
@@ -119,7 +120,7 @@ def test_what_is_no_batch_is_refused(api: Api, body: bytes, headers: dict[str, s
     ids=["no question", "unknown", "window", "pattern", "page", "rule", "nobody"],
 )
 def test_a_question_that_makes_no_sense_says_why(api: Api, path: str, body: object, said: str) -> None:
-    answer = post(api, path, body)
+    answer = post(api, path, body, authorization=f"Bearer {api.runtime.token}")
     assert (answer.status_code, answer.json()["kind"]) == (400, "QueryError")
     assert said in answer.json()["detail"]
 
@@ -178,7 +179,6 @@ def test_every_endpoint_says_who_may_ask() -> None:
         "annotate",
         "maintain",
         "override",
-        "sql",
         "alerts/acknowledge",
         "alerts/commit",
         "alerts/record",
@@ -187,6 +187,14 @@ def test_every_endpoint_says_who_may_ask() -> None:
         "alerts/silences/drop",
         "alerts/silences/put",
     }
+
+
+def test_statements_need_what_they_need_elsewhere(api: Api) -> None:
+    statement = {"sql": "SELECT count(*) FROM api_keys"}
+    assert Rules(needs()).rule("POST", "/api/v1/store/sql").needs is Scope.ADMIN
+    assert post(api, "sql", statement).status_code == api.client.post("/api/v1/sql", json=statement).status_code == 401
+    shown = post(api, "sql", statement, authorization=f"Bearer {api.runtime.token}")
+    assert (shown.status_code, shown.json()["rows"]) == (200, [[0]])
 
 
 @pytest.mark.parametrize("value", ["2", "{", '{"warning": 5, "critical": 1}'])
