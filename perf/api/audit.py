@@ -52,7 +52,7 @@ ENDPOINTS = (
         path="/audit",
         answer=_audit,
         needs=Scope.ADMIN,
-        summary="The audit log, the newest entries first.",
+        summary="The audit log, the newest entries first",
         query=(
             text("from", "beginning of the range, as in /query"),
             text("to", "its end, not included"),

@@ -53,6 +53,12 @@ def test_no_two_endpoints_answer_the_same() -> None:
     assert len(names) == len(set(names))
 
 
+@pytest.mark.parametrize("endpoint", endpoints(), ids=lambda one: f"{one.method} {one.url}")
+def test_what_is_said_of_an_endpoint_can_be_put_into_a_sentence(endpoint: Endpoint) -> None:
+    assert not endpoint.summary.endswith(".")  # the guide goes on after it
+    assert endpoint.media  # "Answers ..." names something
+
+
 def test_the_document_has_every_endpoint_and_its_scope() -> None:
     found = document(endpoints(), open_to_all=False)["paths"]
     scopes = {(method.upper(), path): one["x-scope"] for path, item in found.items() for method, one in item.items()}
