@@ -12,6 +12,7 @@ from dashboard.fields import Fields, demanded
 from perf.alerts import files, templates
 from perf.alerts.condition import compile
 from perf.model import Aggregate, AlertRule, Escalation, Labels, NoData, RuleKind, Severity, Status
+from perf.model.alert import SYSTEM
 from perf.selectors import parse
 from perf.settingtree import quantity
 
@@ -182,6 +183,7 @@ def _more(rule: AlertRule, at: str, fields: Fields) -> AlertRule:
         cooldown = _span("Cooldown", rule.cooldown, f"cooldown_{at}", fields)
         ways = list(NoData)
         silent = st.selectbox("Without data", ways, ways.index(rule.no_data), format_func=words, key=f"no_data_{at}")
+        broken = _broken(rule.on_error, f"on_error_{at}")
     enabled = st.toggle("Watching", rule.enabled, key=f"enabled_{at}")
     return _replace(
         rule,
@@ -191,7 +193,19 @@ def _more(rule: AlertRule, at: str, fields: Fields) -> AlertRule:
         runbook=runbook.strip(),
         cooldown=cooldown,
         no_data=silent,
+        on_error=broken,
         enabled=enabled,
+    )
+
+
+def _broken(channel: str, key: str) -> str:
+    names = [SYSTEM, *sorted({*alerting.channels(), channel} - {SYSTEM})]
+    return st.selectbox(
+        "When it can't be evaluated, tell",
+        names,
+        names.index(channel),
+        format_func=lambda name: "as in the settings" if name == SYSTEM else name,
+        key=key,
     )
 
 

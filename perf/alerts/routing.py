@@ -17,6 +17,7 @@ from perf.alerts.inhibition import Inhibitors
 from perf.alerts.silences import covering
 from perf.alertsettings import AlertSettings
 from perf.model import AlertRule, Incident, IncidentState, Notification, Severity, Silence, Transition
+from perf.model.alert import SYSTEM
 
 FIRING, RESOLVED, DIGEST, TEST = "firing", "resolved", "digest", "test"
 FLAPPING_REST = 900.0
@@ -157,7 +158,7 @@ def _trouble(one: Incident, rule: AlertRule, here: _Moment) -> list[Notification
     if covering(here.silences, rule, one.labels, here.now) is not None:
         return []
     broken = one.state is IncidentState.ERROR
-    system = here.settings.system_channels if rule.on_error == "system" else (rule.on_error,)
+    system = here.settings.system_channels if rule.on_error == SYSTEM else (rule.on_error,)
     channels = system if broken else rule.channels or here.settings.channels
     at = here.now + here.settings.group_wait
     note = "The rule can't be evaluated." if broken else "The series is silent: this may be over, or go on unseen."

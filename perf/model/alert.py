@@ -50,6 +50,10 @@ class Escalation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     channels: tuple[str, ...]
 
 
+SYSTEM = "system"
+"""In place of a channel: those that perf tells of its own troubles (``alerts.system_channels``)."""
+
+
 class AlertRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """When to tell whom. Durations are seconds.
 
@@ -59,7 +63,8 @@ class AlertRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     a series is silent, and a pending incident starts anew. *clear* ends an incident in place of the condition's limit.
 
     A burn rate takes *objective* (0.999: one in a thousand may be bad) and compares the selectors *bad* and *total*, once at least *min_events*
-    bad ones came in the longer span. A health check watches *probe* (all without one) for *status* or worse.
+    bad ones came in the longer span. A health check watches *probe* (all without one) for *status* or worse. That a rule can't be
+    evaluated is told to the channel *on_error*.
     """
 
     id: str
@@ -81,7 +86,7 @@ class AlertRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     repeat: float | None = None
     escalation: tuple[Escalation, ...] = ()
     no_data: NoData = NoData.KEEP
-    on_error: str = "system"
+    on_error: str = SYSTEM
     runbook: str = ""
     enabled: bool = True
     objective: float | None = None

@@ -15,6 +15,7 @@ from perf.alerts.preview import Preview, preview
 from perf.clock import SystemClock
 from perf.errors import PerfError, RuleError
 from perf.model import NOTE, AlertRule, Incident, IncidentState, Window
+from perf.model.alert import SYSTEM
 from perf.plugins import CHANNELS
 from perf.ports import Clock, MetricStore
 from perf.settings import StoreSettings
@@ -27,6 +28,9 @@ DAY = 86_400.0
 DAYS = 7
 MOST = 5_000
 """Incidents that are looked at for what rules did."""
+
+SHORTEST_WINDOW, SHORTEST_REPEAT = 1.0, 60.0
+"""Seconds: windows of less have no samples of their own, and reminders that come sooner are noise."""
 
 NEAR = 300.0
 """What a note marks reaches so many seconds to both sides."""
@@ -178,17 +182,28 @@ def check(rule: AlertRule) -> None:
     """Try *rule* on a store that holds nothing. Raises: QueryError, RuleError, TemplateError."""
     if not rule.name.strip():
         raise RuleError("a rule needs a name")
-    if min(rule.window, rule.cooldown) < 0 or min(rule.for_seconds, rule.keep_firing) < 0 or rule.window == 0:
-        raise RuleError(f"{rule.name}: a duration can't be negative, and a window not zero")
-    for channel in (*rule.channels, *(name for step in rule.escalation for name in step.channels)):
+    _check_durations(rule)
+    broken = () if rule.on_error == SYSTEM else (rule.on_error,)
+    for channel in (*rule.channels, *broken, *(name for step in rule.escalation for name in step.channels)):
         if channel not in CHANNELS:
             raise RuleError(f"{rule.name}: no channel {channel!r}; known: {', '.join(sorted(CHANNELS))}")
-    if any(not 0.0 < step.after < math.inf or not step.channels for step in rule.escalation):
-        raise RuleError(f"{rule.name}: a step of the escalation comes after some time, and names channels")
     clock = SystemClock()
     now = clock.now()
     KINDS[rule.kind](rule, MemoryStore(StoreSettings(), clock), Window(now - DAY, now))
     templates.check(rule.message)
+
+
+def _check_durations(rule: AlertRule) -> None:
+    known = {"for": rule.for_seconds, "keep_firing": rule.keep_firing, "cooldown": rule.cooldown}
+    for name, seconds in known.items():
+        if not 0.0 <= seconds < math.inf:
+            raise RuleError(f"{rule.name}: {name}: a duration can't be negative or without end")
+    if not SHORTEST_WINDOW <= rule.window < math.inf:
+        raise RuleError(f"{rule.name}: window: at least {SHORTEST_WINDOW:g} s")
+    if rule.repeat is not None and not SHORTEST_REPEAT <= rule.repeat < math.inf:
+        raise RuleError(f"{rule.name}: repeat: at least {SHORTEST_REPEAT:g} s")
+    if any(not 0.0 < step.after < math.inf or not step.channels for step in rule.escalation):
+        raise RuleError(f"{rule.name}: a step of the escalation comes after some time, and names channels")
 
 
 def checked(source: str) -> list[AlertRule]:

@@ -115,6 +115,7 @@ def test_a_rule_is_made_with_reminders_and_an_escalation(runtime: Runtime) -> No
     named(app.text_input, "Condition").input("name == 'queue_depth' and value > 5")
     named(app.text_input, "Remind every").input("2h")
     named(app.text_input, "Only series with").input("job=mail")
+    named(app.selectbox, "When it can't be evaluated, tell").select("log")
     named(app.multiselect, "tell too").set_value(["log"]).run()
     assert [one.label for one in app.multiselect].count("tell too") == 2  # One more step may follow.
     named(app.text_input, "After").input("15m").run()
@@ -123,6 +124,7 @@ def test_a_rule_is_made_with_reminders_and_an_escalation(runtime: Runtime) -> No
     made = runtime.alerts.rules.named("deep")
     assert (made.repeat, made.labels) == (7200.0, (("job", "mail"),))
     assert made.escalation == (Escalation(after=900.0, channels=("log",)),)
+    assert made.on_error == "log"
 
 
 def test_what_is_wrong_with_a_rule_stands_below_its_field_and_nothing_is_saved(runtime: Runtime) -> None:

@@ -155,6 +155,13 @@ def test_silent_series_and_broken_rules_become_one_notice_each() -> None:
     assert noted([fired(state=IncidentState.ERROR)], [broken], T0) == []
 
 
+def test_a_broken_rule_is_told_to_the_channel_that_it_names_for_that() -> None:
+    rule, broken = msgspec.structs.replace(RULE, on_error="slack"), fired(state=IncidentState.ERROR)
+    settings = AlertSettings(system_channels=("file", "log"))
+    assert [one.channel for one in route([broken], T0, rules=[rule], settings=settings)] == ["slack"]
+    assert [one.channel for one in route([broken], T0, settings=settings)] == ["file", "log"]
+
+
 def test_database_down_inhibits_its_latency_and_critical_its_lesser() -> None:
     down = AlertRule(id="d", name="db", kind=RuleKind.HEALTH_CHECK, probe="database")
     slow = AlertRule(id="r", name="slow queries", metric="db_query_seconds")

@@ -89,10 +89,17 @@ def test_a_default_that_is_dropped_is_as_it_was(writing: Api) -> None:
         ({"name": "x", "conditon": "value > 1"}, "did you mean 'condition'?"),
         ({"name": "x", "condition": "name == 'a' and value > 1", "message": "{password}"}, "no field 'password'"),
         ({"name": "x", "condition": "value > 1"}, "say which metric"),
-        ({"name": "x", "condition": "name == 'a' and value > 1", "window": "0s"}, "window"),
+        (DEEP | {"channels": ["slak"]}, "no channel 'slak'; known: "),
+        (DEEP | {"escalation": [{"after": 60, "channels": ["slak"]}]}, "no channel 'slak'; known: "),
+        (DEEP | {"on_error": "slak"}, "no channel 'slak'; known: "),
+        (DEEP | {"window": "0s"}, "window: at least 1 s"),
+        (DEEP | {"window": 1e-9}, "window: at least 1 s"),
+        (DEEP | {"repeat": "0s"}, "repeat: at least 60 s"),
+        (DEEP | {"repeat": -5}, "repeat: at least 60 s"),
+        (DEEP | {"for": -5}, "for: a duration can't be negative"),
     ],
 )
-def test_a_rule_that_can_not_work_is_refused(writing: Api, rule: dict[str, str], said: str) -> None:
+def test_a_rule_that_can_not_work_is_refused(writing: Api, rule: dict[str, Any], said: str) -> None:
     status, problem = post(writing, "rules", rule)
     assert (status, said in problem["detail"]) == (400, True), problem
 
