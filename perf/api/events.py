@@ -16,6 +16,7 @@ from starlette.responses import Response, StreamingResponse
 from perf.api import params
 from perf.api.asked import fresh
 from perf.api.endpoint import Endpoint, Param
+from perf.api.guard import HOLDS, LOOK_AGAIN
 from perf.api.params import Params
 from perf.api.parts import parts
 from perf.api.problem import ApiError
@@ -58,8 +59,8 @@ class _Asked(msgspec.Struct, frozen=True, kw_only=True):
 class _Follower:
     """What one client has been told. Its ids say where to go on: start of the process, number of the alert, second of the metrics."""
 
-    def __init__(self, runtime: Runtime, asked: _Asked, last: str) -> None:
-        self._runtime, self._asked = runtime, asked
+    def __init__(self, runtime: Runtime, asked: _Asked, last: str, holds: Callable[[], bool]) -> None:
+        self._runtime, self._asked, self._holds = runtime, asked, holds
         self._start = f"{int((runtime.started or 0.0) * 1e3):x}"
         now = math.floor(runtime.clock.now())
         self._since = now - math.ceil(asked.step)
@@ -71,9 +72,14 @@ class _Follower:
                 self._number, self._anew = int(found["number"]), False
 
     async def run(self, client: Client) -> None:
-        """Tell until nobody listens."""
-        due = 0.0
+        """Tell until nobody listens, or whoever does may no longer."""
+        due, look = 0.0, self._runtime.clock.monotonic() + LOOK_AGAIN
         while client.listens:
+            if self._runtime.clock.monotonic() >= look:
+                look = self._runtime.clock.monotonic() + LOOK_AGAIN
+                if not await run_in_threadpool(self._holds):
+                    client.end("end", "the session or key is over")
+                    return
             if self._asked.alerts:
                 await self._alerts(client)
             monotonic = self._runtime.clock.monotonic()
@@ -130,7 +136,7 @@ async def _events(runtime: Runtime, request: Request) -> Response:
     if listeners.count >= runtime.settings.api.streams:
         raise ApiError(503, f"{listeners.count} clients follow already", headers={"retry-after": "10"})
     asked = _Asked(queries=queries, step=step, interval=interval, alerts=alerts)
-    follower = _Follower(runtime, asked, request.headers.get("last-event-id", ""))
+    follower = _Follower(runtime, asked, request.headers.get("last-event-id", ""), request.scope[HOLDS])
     return _Events(runtime, follower, listeners.changed)
 
 

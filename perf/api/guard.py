@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from urllib.parse import quote
 
 import msgspec
@@ -27,8 +28,10 @@ from perf.views.access import Access
 
 SESSION = "perf.session"
 """Key of the ASGI scope of the session behind a request, if there is one."""
+HOLDS = "perf.holds"
+"""Key of the ASGI scope of what tells whether who asks may still ask that; it may block."""
 LOOK_AGAIN = 5.0
-"""Seconds between two looks at whether the session of an open websocket still holds."""
+"""Seconds between two looks at whether who has a websocket or a stream open may still have it."""
 _CORS_SECONDS = 600
 _READABLE = "ETag, Link, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID"
 
@@ -75,7 +78,8 @@ class Guard:
         if refusal is not None and rule.needs is Scope.PUBLIC:
             asker, refusal = Asker(who=NOBODY), None
         port = scope["client"][1] if scope.get("client") else 0
-        scope = {**scope, PRINCIPAL: asker.who, SESSION: asker.session, "client": (place.address, port)}
+        holds = partial(self._holds, headers, rule.needs)
+        scope = {**scope, PRINCIPAL: asker.who, SESSION: asker.session, HOLDS: holds, "client": (place.address, port)}
         scope["scheme"] = place.scheme if scope["type"] == "http" else scope["scheme"]
         if scope["type"] == "websocket":
             await self._socket(scope, receive, send, refused=refusal is not None)
@@ -90,6 +94,13 @@ class Guard:
         """Who asks. Raises: StoreError."""
         # A question to an owner elsewhere must not hold up the event loop, and with it every page.
         return await run_in_threadpool(self._asker, headers) if self._access.slow else self._asker(headers)
+
+    def _holds(self, headers: Mapping[str, str], needs: Scope) -> bool:
+        """Whether who asked with *headers* may still do what *needs* that."""
+        try:
+            return self._asker(headers).who.may(needs)
+        except StoreError:
+            return True  # It held when it began; the next look tells more.
 
     def _asker(self, headers: Mapping[str, str]) -> Asker:
         signs_in = self._access.signs_in
@@ -157,14 +168,13 @@ class Guard:
                 self._access.audit.note(f"api.{request.method.lower()}", request.url.path)
 
     async def _socket(self, scope: Asgi, receive: Receive, send: Send, *, refused: bool) -> None:
-        session: Session | None = scope[SESSION]
         if refused:
             # Before it is accepted: the server answers the handshake with 403.
             await send({"type": "websocket.close", "code": 1008})
-        elif session is None:
+        elif scope[PRINCIPAL].via == LOCAL.via:
             await self._app(scope, receive, send)
         else:
-            await _Watched(self._access, session, Headers(scope=scope), receive, send).run(self._app, scope)
+            await _Watched(scope[HOLDS], receive, send).run(self._app, scope)
 
     def _preflight(self, request: Request) -> Response | None:
         """The answer to a browser that asks whether a page elsewhere may send a request with a key."""
@@ -198,12 +208,10 @@ class Guard:
 
 
 class _Watched:
-    """A websocket that ends with its session."""
+    """A websocket that ends with its session, or its key."""
 
-    def __init__(self, access: Access, session: Session, headers: Headers, receive: Receive, send: Send) -> None:
-        self._access, self._session = access, session
-        self._cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
-        self._receive, self._send = receive, send
+    def __init__(self, holds: Callable[[], bool], receive: Receive, send: Send) -> None:
+        self._holds, self._receive, self._send = holds, receive, send
         self._over = asyncio.Event()
 
     async def run(self, app: ASGIApp, scope: Asgi) -> None:
@@ -219,12 +227,6 @@ class _Watched:
             await asyncio.sleep(LOOK_AGAIN)
         self._over.set()
 
-    def _holds(self) -> bool:
-        try:
-            return self._access.session(self._cookie) is not None
-        except StoreError:
-            return True  # It held when the socket was opened; the next look tells more.
-
     async def _next(self) -> Message:
         """What comes next; when the session is over, that the client has left."""
         coming = asyncio.ensure_future(self._receive())
@@ -237,7 +239,7 @@ class _Watched:
             over.cancel()
             if not coming.done():
                 coming.cancel()
-        await self._send({"type": "websocket.close", "code": 1008, "reason": "the session is over"})
+        await self._send({"type": "websocket.close", "code": 1008, "reason": "the session or key is over"})
         return {"type": "websocket.disconnect", "code": 1008}
 
     async def _told(self, message: Message) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import http.client
 import io
 import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
@@ -63,6 +65,18 @@ def ended(socket: ClientConnection) -> int:
     except ConnectionClosed as closed:
         assert closed.rcvd is not None
         return closed.rcvd.code
+
+
+@contextmanager
+def followed(url: str, **headers: str) -> Iterator[http.client.HTTPResponse]:
+    """Live events, from the first of them on."""
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60.0)
+    connection.request("GET", "/api/v1/events?query=cpu_usage_percent", headers=headers)
+    with closing(connection), connection.getresponse() as answer:
+        assert answer.status == 200
+        while answer.readline() != b"event: incidents\n":
+            pass
+        yield answer
 
 
 @pytest.mark.parametrize(
@@ -148,6 +162,24 @@ def test_an_open_websocket_ends_when_an_admin_ends_the_session(url: str) -> None
         other.ping().wait(timeout=30.0)
     assert ask(url, "/api/v1/cache", Cookie=theirs).status == 401
     assert ask(url, "/api/v1/cache", Cookie=session(url, "otto")).status == 200
+
+
+def test_live_events_end_with_the_session_or_the_key(url: str) -> None:
+    admin, theirs = session(url, "ada"), session(url, "otto")
+    own = {"Cookie": admin, "Origin": url}
+    key = json.loads(send(url, "/api/v1/keys", {"name": "follows", "scopes": ["read"]}, **own).body)
+    with (
+        followed(url, Cookie=theirs) as person,
+        followed(url, Authorization=f"Bearer {key['key']}") as program,
+        followed(url, Cookie=admin) as other,
+    ):
+        assert send(url, "/api/v1/sessions/end", {"name": "otto"}, **own).status == 204
+        assert ask(url, f"/api/v1/keys/{key['id']}", "DELETE", **own).status == 200
+        for stream in (person, program):
+            lines = [stream.readline() for _ in range(200)]
+            assert b'data: {"detail":"the session or key is over"}\n' in lines
+            assert lines[-1] == b""
+        assert b"" not in [other.readline() for _ in range(40)], "the others go on"
 
 
 def test_an_open_websocket_ends_when_the_session_expires(tmp_path: Path) -> None:
