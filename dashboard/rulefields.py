@@ -54,8 +54,10 @@ def words(value: str) -> str:
 
 
 def _threshold(rule: AlertRule, at: str, fields: Fields) -> AlertRule:
-    condition = fields.read(
-        lambda: st.text_input("Condition", rule.condition, key=f"condition_{at}"), _condition, rule.condition
+    condition, metric = fields.read(
+        lambda: st.text_input("Condition", rule.condition, key=f"condition_{at}"),
+        lambda text: _condition(text, rule.metric),
+        (rule.condition, rule.metric),
     )
     with st.container(horizontal=True, gap="small"):
         ways = [one.value for one in Aggregate]
@@ -68,12 +70,13 @@ def _threshold(rule: AlertRule, at: str, fields: Fields) -> AlertRule:
             lambda limit: _clear(limit, condition),
             rule.clear,
         )
-    return _replace(rule, condition=condition, aggregate=way, window=window, clear=clear)
+    return _replace(rule, condition=condition, metric=metric, aggregate=way, window=window, clear=clear)
 
 
-def _condition(text: str | None) -> str:
-    compile(text or "")
-    return text or ""
+def _condition(text: str | None, metric: str) -> tuple[str, str]:
+    """The condition, and the metric that the rule names beside it: the one that the condition does, where both do."""
+    found = compile(text or "")
+    return found.text, found.metric if metric and found.metric else metric
 
 
 def _clear(limit: float | None, condition: str) -> float | None:
@@ -111,7 +114,7 @@ def _burn(rule: AlertRule, at: str, fields: Fields) -> AlertRule:
             0.999,
         )
         least = st.number_input("Bad ones at least", 1, value=rule.min_events, key=f"least_{at}")
-    return _replace(rule, condition="", bad=bad, total=total, objective=goal, min_events=least)
+    return _replace(rule, condition="", metric="", bad=bad, total=total, objective=goal, min_events=least)
 
 
 def _selector(text: str | None) -> str:
@@ -132,7 +135,7 @@ def _check(rule: AlertRule, at: str, fields: Fields) -> AlertRule:  # noqa: ARG0
     states = [one for one in Status if one is not Status.HEALTHY]
     place = states.index(rule.status) if rule.status in states else len(states) - 1
     status = st.selectbox("At least", states, place, format_func=words, key=f"status_{at}")
-    return _replace(rule, condition="", probe=probe.strip(), status=status)
+    return _replace(rule, condition="", metric="", probe=probe.strip(), status=status)
 
 
 def _escalated(rule: AlertRule, at: str, fields: Fields) -> AlertRule:

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard import kept
 from perf import default
 from perf.clock import ManualClock
-from perf.model import Escalation, Match
+from perf.model import Escalation, Match, RuleKind
 from perf.runtime import Runtime
 from perf.settings import HostSettings, ProcessSettings, Settings, SourceSettings, StoreSettings
 
@@ -125,6 +125,19 @@ def test_a_rule_is_made_with_reminders_and_an_escalation(runtime: Runtime) -> No
     assert (made.repeat, made.labels) == (7200.0, (("job", "mail"),))
     assert made.escalation == (Escalation(after=900.0, channels=("log",)),)
     assert made.on_error == "log"
+
+
+def test_a_rule_that_names_its_metric_too_can_be_about_another(runtime: Runtime) -> None:
+    app = opened("Rules")
+    app.selectbox(key="rule").select("CPU above 80 %").run()
+    named(app.text_input, "Condition").input("name == 'load_percent' and value > 80").run()
+    assert (wrongs(app), [one.value for one in app.error]) == ([], [])
+    app.button(key="save_rule").click().run()
+    assert runtime.alerts.rules.one("default-cpu").metric == "load_percent"
+    named(app.selectbox, "Kind").select("health_check").run()
+    app.button(key="save_rule").click().run()
+    made = runtime.alerts.rules.one("default-cpu")
+    assert (made.kind, made.condition, made.metric) == (RuleKind.HEALTH_CHECK, "", "")
 
 
 def test_what_is_wrong_with_a_rule_stands_below_its_field_and_nothing_is_saved(runtime: Runtime) -> None:
