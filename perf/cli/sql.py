@@ -22,7 +22,9 @@ examples:
   python -m perf sql "SELECT metric, count(*) AS n FROM perf.metrics GROUP BY metric ORDER BY n DESC"
   python -m perf sql --format csv --max-rows 100000 - < question.sql > answer.csv
 
-The stable views are perf.metrics (raw samples), perf.metrics_1m and perf.metrics_1h.
+The stable views are perf.metrics (raw samples), perf.metrics_1m, perf.metrics_1h, perf.distributions, perf.exemplars, perf.deploys,
+perf.alerts and perf.probe_results (docs/guides/sql.md), and what older systems called performance_metrics, query_performance and
+performance_alerts.
 In CSV, text that a spreadsheet would run as a formula gets an apostrophe in front.
 """
 

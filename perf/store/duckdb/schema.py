@@ -13,6 +13,7 @@ MIGRATIONS = (
     "migration_004",
     "migration_005",
     "migration_006",
+    "migration_007",
 )
 """Step n brings version n - 1 to n."""
 

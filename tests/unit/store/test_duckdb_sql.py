@@ -112,6 +112,20 @@ def test_views_are_the_documented_interface(store: DuckDBStore) -> None:
         ("distributions", ["ts", "metric", "labels", "n", "sum", "min", "max", "p50", "p95", "p99", "unit"]),
         ("exemplars", ["ts", "metric", "labels", "seconds", "arguments", "parents", "trace", "release", "error"]),
         ("deploys", ["ts", "service", "release", "text"]),
+        (
+            "performance_metrics",
+            [
+                "timestamp",
+                "query_execution_time_ms",
+                "cache_hit_rate_percent",
+                "system_health_score",
+                "cpu_usage_percent",
+                "memory_usage_mb",
+                "error_rate_percent",
+            ],
+        ),
+        ("query_performance", ["timestamp", "query_name", "execution_time_ms", "cache_hit"]),
+        ("performance_alerts", ["timestamp", "alert_type", "severity", "message"]),
     ):
         assert list(store.sql(f"FROM perf.{view}").columns) == columns
         comments = store.sql(
