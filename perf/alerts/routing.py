@@ -54,7 +54,7 @@ def notifications(
             groups[group_of(known[one.rule_id], one, settings)].append(one)
         if one.notified_at is not None:
             latest[one.key] = max(latest.get(one.key, 0.0), one.notified_at)
-    changed = {change.incident_id for change in transitions if change.before is not change.after}
+    changed = {change.incident_id: change for change in transitions if change.before is not change.after}
     queued: list[Notification] = []
     for one in incidents:
         rule = known.get(one.rule_id)
@@ -62,7 +62,7 @@ def notifications(
             if _wanted(one, rule, latest.get(one.key), here):
                 queued += _firing(one, rule, groups[group_of(rule, one, settings)], here)
         elif rule is not None and one.id in changed:
-            queued += _ended(one, rule, groups[group_of(rule, one, settings)], here)
+            queued += _ended(one, rule, groups[group_of(rule, one, settings)], here, changed[one.id])
     return queued
 
 
@@ -130,11 +130,17 @@ def _firing(one: Incident, rule: AlertRule, group: Sequence[Incident], here: _Mo
     return made
 
 
-def _ended(one: Incident, rule: AlertRule, group: Sequence[Incident], here: _Moment) -> list[Notification]:
-    """The rows of an incident that stopped to fire just now."""
+def _ended(
+    one: Incident, rule: AlertRule, group: Sequence[Incident], here: _Moment, change: Transition
+) -> list[Notification]:
+    """The rows of an incident that stopped to fire just now, or is over."""
     if one.state in _MINE:
         return _trouble(one, rule, here)
-    return _resolved(one, rule, group, here) if one.state is IncidentState.RESOLVED and one.notices else []
+    if one.state is not IncidentState.RESOLVED:
+        return []
+    if one.notices:
+        return _resolved(one, rule, group, here)
+    return _recovered(one, rule, here, change) if change.before in _MINE else []
 
 
 def _resolved(one: Incident, rule: AlertRule, group: Sequence[Incident], here: _Moment) -> list[Notification]:
@@ -158,23 +164,34 @@ def _trouble(one: Incident, rule: AlertRule, here: _Moment) -> list[Notification
     if covering(here.silences, rule, one.labels, here.now) is not None:
         return []
     broken = one.state is IncidentState.ERROR
-    system = here.settings.system_channels if rule.on_error == SYSTEM else (rule.on_error,)
-    channels = system if broken else rule.channels or here.settings.channels
-    at = here.now + here.settings.group_wait
     note = "The rule can't be evaluated." if broken else "The series is silent: this may be over, or go on unseen."
+    at, name = here.now + here.settings.group_wait, f"{one.state.value}.{int(here.now)}"
+    return [
+        msgspec.structs.replace(row, kind=DIGEST)
+        for row in _notice(one, rule, one.state, here, kind=one.state.value, name=name, at=at, note=note)
+    ]
+
+
+def _recovered(one: Incident, rule: AlertRule, here: _Moment, change: Transition) -> list[Notification]:
+    """No data or a broken rule, and nothing else, has come to an end: to everybody who was told of that."""
+    if covering(here.silences, rule, one.labels, one.fired_at or here.now) is not None:
+        return []
+    note = f"Over: {change.reason}."
+    return _notice(one, rule, change.before, here, kind=RESOLVED, name=RESOLVED, at=here.now, note=note)
+
+
+def _notice(  # noqa: PLR0913 - as `_row`
+    one: Incident, rule: AlertRule, state: IncidentState, here: _Moment, *, kind: str, name: str, at: float, note: str
+) -> list[Notification]:
+    """The rows that tell of *state*, which says nothing about the metric, to whom it concerns."""
+    channels = rule.channels or here.settings.channels
+    if state is IncidentState.ERROR:
+        channels = here.settings.system_channels if rule.on_error == SYSTEM else (rule.on_error,)
     made = []
     for channel in channels:
-        row = _row(
-            one,
-            rule,
-            channel,
-            one.state.value,
-            here,
-            id=f"{one.id}.{one.state.value}.{int(here.now)}.{channel}",
-            at=at,
-            note=note,
-        )
-        made.append(msgspec.structs.replace(row, kind=DIGEST, group=one.state.value, severity=Severity.MEDIUM))
+        row = _row(one, rule, channel, kind, here, id=f"{one.id}.{name}.{channel}", at=at, note=note)
+        text = templates.text(msgspec.structs.replace(rule, message=""), one, note)
+        made.append(msgspec.structs.replace(row, group=state.value, severity=Severity.MEDIUM, text=text))
     return made
 
 

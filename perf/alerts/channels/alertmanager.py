@@ -10,6 +10,8 @@ import msgspec
 
 from perf.alerts.channels.http import post
 from perf.alerts.channels.port import Message
+from perf.alerts.routing import DIGEST
+from perf.alerts.step import GONE
 from perf.alertsettings import AlertSettings
 from perf.errors import SettingsError
 from perf.model import Notification
@@ -17,6 +19,8 @@ from perf.ports import Clock
 
 LASTS = 7 * 86_400.0
 """Alertmanager ends an alert that isn't repeated after five minutes, unless told when; we tell it when it is over."""
+_SILENT = GONE
+"""The notice of a silent series has a severity of its own, and nothing else ends it once its metric fires or is over."""
 _NEVER = "0001-01-01T00:00:00Z"
 _NO_NAME = re.compile(r"[^a-zA-Z0-9_]")
 
@@ -43,7 +47,8 @@ def posted(one: Notification, link: str) -> dict[str, object]:
     found: dict[str, object] = {"labels": labels(one), "annotations": remarks(one)}
     if not over:
         found["startsAt"] = _iso(one.created)
-    found["endsAt"] = _iso(one.created + (0.0 if over else LASTS))
+    lasts = _SILENT if one.kind == DIGEST else LASTS
+    found["endsAt"] = _iso(one.created + (0.0 if over else lasts))
     return {**found, "generatorURL": link} if link else found
 
 

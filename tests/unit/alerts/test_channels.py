@@ -15,7 +15,7 @@ import pytest
 
 from perf import plugins
 from perf.alerts import signing
-from perf.alerts.channels.alertmanager import AlertmanagerChannel, webhook_body
+from perf.alerts.channels.alertmanager import AlertmanagerChannel, posted, webhook_body
 from perf.alerts.channels.email import EmailChannel
 from perf.alerts.channels.file import FileChannel
 from perf.alerts.channels.log import LogChannel
@@ -213,6 +213,14 @@ def test_pagerduty_events_share_the_incidents_key() -> None:
         "web-1",
     )
     assert end == {"routing_key": "k" * 32, "event_action": "resolve", "dedup_key": begin["dedup_key"]}
+
+
+def test_a_notice_of_silence_ends_at_alertmanager_within_a_day_and_by_its_end() -> None:
+    silent, over = note(kind="digest", severity=Severity.MEDIUM), note(kind="resolved", severity=Severity.MEDIUM)
+    begin, end = posted(silent, ""), posted(over, "")
+    assert begin["labels"] == end["labels"]
+    assert (begin["endsAt"], end["endsAt"]) == ("2026-09-22T14:13:20Z", "2026-09-21T14:13:20Z")
+    assert posted(note(), "")["endsAt"] == "2026-09-28T14:13:20Z"
 
 
 def test_a_real_alertmanager_takes_our_alerts_and_sends_what_we_send(tmp_path: Path) -> None:

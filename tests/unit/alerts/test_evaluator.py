@@ -87,6 +87,18 @@ def test_a_pending_duration_survives_a_restart() -> None:
     assert [one.resolved_at for one in bench.store.alerts.incidents(open_only=False)] == [T0 + 30.0]
 
 
+def test_an_incident_says_what_its_rule_says_of_the_newest_value_and_goes_on_to_when_it_is_over() -> None:
+    bench = Bench(msgspec.structs.replace(RULE, message="{labels.host} at {value:.0f} %{summary}"))
+    bench.tick(90.0)
+    assert [one.summary for one in bench.open()] == [""]
+    for value, says in ((90.0, ""), (91.0, "0 at 91 %"), (92.0, "0 at 92 %")):
+        bench.tick(value)
+        assert [one.summary for one in bench.evaluator.incidents()] == [says]
+    bench.tick(50.0)
+    (over,) = bench.store.alerts.incidents(open_only=False)
+    assert (over.state, over.summary) == (IncidentState.RESOLVED, "0 at 92 %")
+
+
 def test_what_can_not_be_stored_has_not_happened() -> None:
     bench = Bench(msgspec.structs.replace(RULE, for_seconds=0.0))
     bench.failing = True
@@ -110,6 +122,12 @@ def test_a_broken_rule_is_an_incident_and_stops_no_other() -> None:
     bench.store.alerts.put_rule(AlertRule(id="b", name="mended", condition="name == 'x' and value > 1"), "test")
     bench.tick(90.0)
     assert [one.rule_id for one in bench.evaluator.incidents()] == ["r"]
+    told = [one.notification for one in bench.store.alerts.due(T0 + 1e6) if one.notification.rule_id == "b"]
+    assert [(one.kind, one.channel) for one in told] == [("digest", "log")]
+    bench.store.alerts.record([delivered(Queued(notification=told[0], attempts=0, next_at=T0))])
+    (end,) = [one.notification for one in bench.store.alerts.due(T0 + 1e6) if one.notification.rule_id == "b"]
+    assert (end.kind, end.channel) == ("resolved", "log")
+    assert "Over: it works again." in end.text
 
 
 @pytest.mark.parametrize(

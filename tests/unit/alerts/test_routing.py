@@ -155,6 +155,22 @@ def test_silent_series_and_broken_rules_become_one_notice_each() -> None:
     assert noted([fired(state=IncidentState.ERROR)], [broken], T0) == []
 
 
+@pytest.mark.parametrize("state", [IncidentState.NO_DATA, IncidentState.ERROR])
+def test_the_end_of_a_silence_or_a_broken_rule_is_told_to_whom_it_was_told(state: IncidentState) -> None:
+    rule = msgspec.structs.replace(RULE, on_error="slack")
+    one = fired(state=state, summary="no 'nope'", value=None)
+    (begin,) = route([one], T0, rules=[rule])
+    assert ("CPU" in begin.text, begin.text.splitlines()[0]) == (False, "no 'nope'")  # Nothing about the metric.
+    over = msgspec.structs.replace(one, state=IncidentState.RESOLVED, resolved_at=T0 + 60)
+    ended = msgspec.structs.replace(change(over, T0 + 60), before=state, reason="it works again")
+    (end,) = notifications([ended], [over], [rule], (), SETTINGS, T0 + 60)
+    assert (end.kind, end.channel, end.incident_id, end.severity) == ("resolved", begin.channel, "i1", begin.severity)
+    assert end.text.endswith("Over: it works again.")
+    quiet = [silence(T0 - 1, T0 + 100)]
+    assert route([one], T0, rules=[rule], silences=quiet) == []
+    assert notifications([ended], [over], [rule], quiet, SETTINGS, T0 + 200) == []
+
+
 def test_a_broken_rule_is_told_to_the_channel_that_it_names_for_that() -> None:
     rule, broken = msgspec.structs.replace(RULE, on_error="slack"), fired(state=IncidentState.ERROR)
     settings = AlertSettings(system_channels=("file", "log"))
