@@ -10,7 +10,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from perf.api import problem
 from perf.runtime.limits import OwnLimits
 
-EXPENSIVE = tuple(f"/api/v1/{name}" for name in ("query", "series", "export", "sql", "exemplars", "profiles"))
+_SAMPLES = ("query", "series", "samples", "export", "exemplars", "sql")
+_CALLS = ("calls", "distributions", "heatmap", "cache/worth")
+_STORE = ("store/read", "store/rows", "store/distributions", "store/exemplars", "store/sql")
+_PAST = ("alerts/preview", "uptime", "profiles")
+EXPENSIVE = ("/mcp", *(f"/api/v1/{name}" for name in (*_SAMPLES, *_CALLS, *_STORE, *_PAST)))
 
 
 class Shedding:

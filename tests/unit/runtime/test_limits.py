@@ -12,14 +12,17 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from perf.api.app import endpoints
 from perf.api.shedding import EXPENSIVE, Shedding
 from perf.cache import Cache, MemoryTier
 from perf.clock import ManualClock, SystemClock
 from perf.health.probes.limits import LimitsProbe
 from perf.model import Status
+from perf.model.access import Scope
 from perf.runtime.limits import OwnLimits, Reading, Strain, step
 from perf.runtime.relief import relieve
 from perf.settings import ProductionSettings
+from perf.wire.protocol import ARROW
 
 MIB = 2**20
 
@@ -151,7 +154,28 @@ def test_expensive_requests_are_refused_and_counted(
     assert [s.value for s in limits.samples(0.0) if s.metric.name == "perf_shed_requests_total"] == [1.0]
 
 
-@pytest.mark.parametrize("path", ["/health", "/metrics", "/v1/metrics", "/api/v1/alerts", "/api/v1/queries", "/"])
+def test_every_read_of_stored_samples_is_among_them() -> None:
+    known = {one.url: one.needs for one in endpoints()}
+    assert set(EXPENSIVE) <= set(known)
+    assert {known[path] for path in EXPENSIVE} <= {Scope.READ, Scope.OPERATE, Scope.ADMIN}
+    reading = {path for path, media in ((one.url, one.media) for one in endpoints()) if ARROW in media}
+    assert reading
+    assert reading <= set(EXPENSIVE)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/health",
+        "/metrics",
+        "/v1/metrics",
+        "/api/v1/alerts/rules",
+        "/api/v1/queries",
+        "/api/v1/store/append",
+        "/api/v1/store/series",
+        "/",
+    ],
+)
 def test_the_rest_is_answered(
     path: str, client: TestClient, limits: OwnLimits, process: Process, clock: ManualClock
 ) -> None:
