@@ -122,7 +122,7 @@ async def _top_keys(_runtime: Runtime, request: Request) -> Response:
     return answered(TopKeys(await run_in_threadpool(caches.top_keys, count)))
 
 
-async def _invalidate(_runtime: Runtime, request: Request) -> Response:
+async def _invalidate(runtime: Runtime, request: Request) -> Response:
     asked = await decoded(request, Invalidation, "an invalidation")
     if asked.key is None and not asked.tags and asked.pattern is None:
         raise ApiError(400, "say what to forget: key, tags or pattern")
@@ -132,7 +132,17 @@ async def _invalidate(_runtime: Runtime, request: Request) -> Response:
     if forgotten is None:
         known = ", ".join(caches.names()) or "none"
         raise ApiError(404, f"no cache {asked.cache!r} in this process; known: {known}")
+    runtime.access.audit.note("cache.invalidate", _said(asked))
     return answered(Forgotten(forgotten))
+
+
+def _said(asked: Invalidation) -> str:
+    """What was to be forgotten, as the page says it: ``results tag user:7``."""
+    tags = (("tag", tag) for tag in asked.tags)
+    given = (("key", asked.key), *tags, ("pattern", asked.pattern))
+    return " ".join(
+        [*([asked.cache] if asked.cache else []), *(f"{kind} {text}" for kind, text in given if text is not None)]
+    )
 
 
 ENDPOINTS = (

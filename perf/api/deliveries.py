@@ -72,6 +72,7 @@ async def _channels(runtime: Runtime, _request: Request) -> Response:
 async def _test(runtime: Runtime, request: Request) -> Response:
     tested = await decoded(request, Tested, "a channel")
     found = await run_in_threadpool(runtime.alerts.test, tested.channel)
+    runtime.access.audit.note("channel.test", tested.channel)
     return answered(Attempts(tested.channel, found))
 
 

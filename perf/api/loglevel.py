@@ -48,13 +48,14 @@ async def changed(runtime: Runtime, request: Request) -> Response:
     longest = runtime.settings.production.log_level_for
     if wanted.seconds is not None and wanted.seconds > longest:
         raise ApiError(400, f"seconds: at most {longest:g} (production.log_level_for), not {wanted.seconds:g}")
-    who = principal(request).name
+    who, before = principal(request).name, _CHANGE.level
     if wanted.level is None:
         _CHANGE.reset()
         _log.warning("log level back to %s, by %s", _CHANGE.level, who)
     else:
         _CHANGE.set(wanted.level, wanted.seconds or longest)
         _log.warning("log level %s for %g s, by %s", wanted.level, wanted.seconds or longest, who)
+    runtime.access.audit.note("log-level", before=before, after=_CHANGE.level)
     return answered(_in_force())
 
 

@@ -108,13 +108,17 @@ async def _uptime(runtime: Runtime, request: Request) -> Response:
 
 async def _run_all(runtime: Runtime, request: Request) -> Response:
     Params(request, single=())
-    return answered(Results(await run_in_threadpool(health.run, runtime.health)))
+    found = await run_in_threadpool(health.run, runtime.health)
+    runtime.access.audit.note("checks.run")
+    return answered(Results(found))
 
 
 async def _run(runtime: Runtime, request: Request) -> Response:
     Params(request, single=())
     name = _known(runtime, request).name
-    return answered(Results(await run_in_threadpool(health.run, runtime.health, name)))
+    found = await run_in_threadpool(health.run, runtime.health, name)
+    runtime.access.audit.note("checks.run", name)
+    return answered(Results(found))
 
 
 async def _score(runtime: Runtime, request: Request) -> Response:

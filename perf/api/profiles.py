@@ -29,6 +29,7 @@ async def begun(runtime: Runtime, request: Request) -> Response:
         raise ApiError(409, str(error)) from error
     except PerfError as error:
         raise ApiError(400, str(error)) from error
+    runtime.access.audit.note("profile.start", f"{wanted.seconds:g} s at {wanted.rate:g} Hz")
     return answered(state, 202)
 
 
