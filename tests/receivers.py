@@ -117,18 +117,19 @@ def certificate(folder: Path) -> tuple[Path, Path]:
 
 
 class Mailbox:
-    """What an SMTP server took; *refuse* answers a recipient, such as ``550 no``."""
+    """What an SMTP server took; *refuse* answers a recipient, such as ``550 no``, unless *answers* has one for that address."""
 
     def __init__(self) -> None:
         self.mails: list[Envelope] = []
         self.refuse = ""
+        self.answers: dict[str, str] = {}
 
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         """Take or refuse a recipient."""
-        if self.refuse:
-            return self.refuse
+        if refused := self.answers.get(address, self.refuse):
+            return refused
         envelope.rcpt_tos.append(address)
         return "250 OK"
 

@@ -6,6 +6,7 @@ import html
 import smtplib
 import socket
 import ssl
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -21,7 +22,9 @@ _COLOURS = {"low": "#4e79a7", "medium": "#b07d00", "high": "#c4500a", "critical"
 
 
 class EmailChannel:
-    """One message to all recipients, under a Message-ID that stays the same when it is sent again."""
+    """One message to all recipients, under a Message-ID that stays the same when it is sent again; who has it is left out when
+    another needs a second try.
+    """
 
     def __init__(self, settings: AlertSettings, _clock: Clock) -> None:
         """Raises: SettingsError without a server or recipients."""
@@ -30,13 +33,20 @@ class EmailChannel:
         self._settings = settings.email
         self._timeout = settings.targets.timeout
         self._link = settings.link
+        self._taken: tuple[str, set[str]] = ("", set())
 
     def send(self, message: Message) -> None:
-        """Deliver *message*. Raises: ChannelError; only what the server says for good (5xx) is permanent."""
-        mail = written(message, self._settings, self._link)
+        """Deliver *message* to all. Raises: ChannelError; only what the server says for good (5xx) is permanent."""
+        if self._taken[0] != message.id:
+            self._taken = (message.id, set())
+        left = [address for address in map(_line, self._settings.to) if address not in self._taken[1]]
+        if left:
+            self._send(written(message, self._settings, self._link), left)
+
+    def _send(self, mail: EmailMessage, recipients: Sequence[str]) -> None:
         try:
             with self._connected() as server:
-                server.send_message(mail)
+                refused = server.send_message(mail, to_addrs=recipients)
         except smtplib.SMTPRecipientsRefused as error:
             codes = [code for code, _ in error.recipients.values()]
             raise ChannelError(f"every recipient was refused: {codes[0]}", permanent=min(codes) >= 500) from error
@@ -51,6 +61,11 @@ class EmailChannel:
             raise ChannelError(text, permanent=500 <= error.smtp_code < 600) from error
         except (OSError, smtplib.SMTPException) as error:
             raise ChannelError(f"{self._settings.host}: {type(error).__name__}: {error}") from error
+        self._taken[1].update(address for address in recipients if address not in refused)
+        if refused:
+            said = ", ".join(f"{address}: {code}" for address, (code, _) in sorted(refused.items()))
+            permanent = min(code for code, _ in refused.values()) >= 500
+            raise ChannelError(f"{self._settings.host}: refused for {said[:200]}", permanent=permanent)
 
     def _connected(self) -> smtplib.SMTP:
         host, port, ca_file = self._settings.host, self._settings.port, self._settings.ca_file or None

@@ -89,6 +89,26 @@ def test_email_goes_through_starttls_and_sign_in(tmp_path: Path) -> None:
         assert len(box.mails) == 1
 
 
+def test_a_recipient_that_is_refused_is_told_of_and_tried_again_alone(tmp_path: Path) -> None:
+    with smtp(tmp_path, "me", "s3cret!") as (box, port, trusted):
+        settings = EmailSettings(
+            host="127.0.0.1", port=port, username="me", password="s3cret!", to=("a@example.org", "b@example.org"),
+            ca_file=str(trusted),
+        )  # fmt: skip
+        channel = EmailChannel(AlertSettings(email=settings), ManualClock())
+        box.answers = {"b@example.org": "451 later"}
+        with pytest.raises(ChannelError, match="refused for b@example.org: 451") as failed:
+            channel.send(message())
+        assert not failed.value.permanent
+        box.answers = {}
+        channel.send(message())
+        assert [mail.rcpt_tos for mail in box.mails] == [["a@example.org"], ["b@example.org"]]
+        box.answers = {"a@example.org": "550 unknown"}
+        with pytest.raises(ChannelError, match="refused for a@example.org: 550") as failed:
+            channel.send(message(note(2)))
+        assert failed.value.permanent
+
+
 def test_webhook_is_signed_with_every_secret() -> None:
     with receiver() as there:
         hook = WebhookSettings(urls=(f"{there.url}/a",), secrets=(SECRET, "whsec_b3RoZXItb3RoZXItb3RoZXItb3Ro"))
