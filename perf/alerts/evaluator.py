@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import msgspec
 
-from perf.alerts import routing
+from perf.alerts import routing, templates
 from perf.alerts.newest import Board
 from perf.alerts.silences import over
 from perf.alerts.step import Outcome, Seen, closed, step
@@ -168,10 +168,10 @@ class Evaluator:
         """Store what *outcomes* and their notifications change, in one transaction; only then it is so. Whether there are any
         notifications.
         """
-        changed = {outcome.incident.id: outcome.incident for outcome in outcomes if outcome.incident is not None}
         transitions = [change for outcome in outcomes for change in outcome.transitions]
-        everything = {incident.id: incident for incident in (*self._recent.values(), *self._all())} | changed
         rules = [*self._rules(), *self._dropped(transitions)]
+        changed = _said(rules, (outcome.incident for outcome in outcomes if outcome.incident is not None))
+        everything = {incident.id: incident for incident in (*self._recent.values(), *self._all())} | changed
         silences = self._store.alerts.silences()
         queued = routing.notifications(transitions, list(everything.values()), rules, silences, self._settings, now)
         ended = tuple(one.id for one in over(silences, rules, list(everything.values())))
@@ -233,6 +233,12 @@ class Evaluator:
             if incident.id == incident_id and incident.open:
                 return incident
         raise RuleError(f"no open incident {incident_id!r}")
+
+
+def _said(rules: Iterable[AlertRule], incidents: Iterable[Incident]) -> dict[str, Incident]:
+    """*incidents* by their id, each with what its rule says of it."""
+    known = {rule.id: rule for rule in rules}
+    return {one.id: templates.said(known[one.rule_id], one) if one.rule_id in known else one for one in incidents}
 
 
 def _data(held: Mapping[Labels, Incident]) -> Mapping[Labels, Incident]:

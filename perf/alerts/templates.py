@@ -6,8 +6,10 @@ import math
 import re
 from datetime import UTC, datetime
 
+import msgspec
+
 from perf.errors import PerfError
-from perf.model import AlertRule, Incident, Labels
+from perf.model import AlertRule, Incident, IncidentState, Labels
 
 LISTED = 20
 """Incidents that one message names; the rest are counted."""
@@ -38,7 +40,8 @@ def filled(template: str, rule: AlertRule, incident: Incident) -> str:
         "severity": incident.severity.value,
         "metric": rule.metric,
         "since": moment(incident.since),
-        "summary": incident.summary,
+        # What an incident says may be this very template, filled in before.
+        "summary": incident.summary if incident.state is IncidentState.ERROR else "",
     }
 
     def field(match: re.Match[str]) -> str:
@@ -49,6 +52,15 @@ def filled(template: str, rule: AlertRule, incident: Incident) -> str:
         return _formatted(value, form) if _FORM.fullmatch(form) else match[0]
 
     return _FIELD.sub(field, template)
+
+
+def said(rule: AlertRule, incident: Incident) -> Incident:
+    """*incident* with what its rule says of it, while it fires: what lists, searches and SQL tell of it, and go on to tell of it
+    when it is over.
+    """
+    if incident.state is not IncidentState.FIRING:
+        return incident
+    return msgspec.structs.replace(incident, summary=filled(rule.message, rule, incident))
 
 
 def title(rule: AlertRule, incident: Incident, kind: str) -> str:
