@@ -157,3 +157,17 @@ def contrast(*colors: str) -> float:
 def _cookie(served: Site, name: str) -> dict[str, object]:
     key, _, value = session(served.url, name).partition("=")
     return {"name": key, "value": value, "url": served.url}
+
+
+def test_a_page_that_stays_open_leads_to_the_sign_in_when_its_session_ends(
+    context: BrowserContext, served: Site
+) -> None:
+    page = opened(context, served, "/?range=15m", "otto")
+    expect(page.locator(".js-plotly-plot").first).to_be_visible()
+    own = {"Cookie": session(served.url, "ada"), "Origin": served.url}
+    assert send(served.url, "/api/v1/sessions/end", {"name": "otto"}, **own).status == 204
+    expect(page).to_have_url(re.compile("/signin"), timeout=60_000)
+    sign_in(page, "otto")
+    settled(page)
+    parts = urlsplit(page.url)
+    assert (parts.path, parts.query) == ("/", "range=15m")

@@ -128,6 +128,8 @@ class Poller {
       this.failures += 1;
       this.problem = error instanceof Problem ? error : new Problem("Unreadable answer", String(error), 0);
       if (!(error instanceof Problem)) console.error(error);
+      // The session is over: the page's address leads to the sign-in, and from there back to it.
+      if (this.problem.status === 401 && this.lastSuccess !== null) location.reload();
     } finally {
       this.busy = false;
       this.#tell(this.subscriptions);
