@@ -13,7 +13,7 @@ class CacheSettings(Group, frozen=True):
     """The cache of this process that ``get_cache_manager()`` gives: its tiers and what they may take."""
 
     namespace: Annotated[str, says("begins every key; programs with the same one share files and Redis")] = "default"
-    memory_limit: Annotated[Bytes, says("size of all values in memory")] = 128 * 2**20
+    memory_limit: Annotated[Bytes, says("size of all values in memory; 0: nothing is kept, anywhere")] = 128 * 2**20
     ttl: Annotated[Seconds, says("how long a value is fresh when nobody says")] = 300.0
     file_enabled: Annotated[bool, says("whether values are also kept in files")] = False
     file_path: Annotated[str, says("their folder")] = "data/cache"

@@ -22,6 +22,7 @@ class CacheConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     *namespace* and *version* begin every key: programs that share a folder or a Redis share entries when both are equal.
     With a *secret* what lies in files and in Redis is authenticated. *allow_pickle* runs code found there: only with a secret.
+    Not *enabled*, it keeps nothing: every value is made anew, once for those who ask at the same time.
 
     Raises: CacheError for a value that can't be meant.
     """
@@ -42,6 +43,7 @@ class CacheConfig(msgspec.Struct, frozen=True, kw_only=True):
     default_ttl: float | None = 300.0
     secret: str = ""
     allow_pickle: bool = False
+    enabled: bool = True
 
     def __post_init__(self) -> None:
         _typed(self)
@@ -61,10 +63,12 @@ class CacheConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def from_settings(settings: CacheSettings) -> CacheConfig:
-    """The configuration that the group ``cache`` of the settings means."""
+    """The configuration that the group ``cache`` of the settings means; a limit of 0 keeps nothing."""
+    enabled = settings.memory_limit > 0
     return CacheConfig(
+        enabled=enabled,
         namespace=settings.namespace,
-        max_memory_mb=settings.memory_limit / MIB,
+        max_memory_mb=settings.memory_limit / MIB if enabled else CacheConfig().max_memory_mb,
         file_cache_enabled=settings.file_enabled,
         file_cache_dir=settings.file_path,
         max_file_cache_size_mb=settings.file_limit / MIB,

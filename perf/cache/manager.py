@@ -76,19 +76,19 @@ def build(config: CacheConfig) -> Cache:
     """The cache that *config* describes. Connects to nothing yet; an unusable folder is a tier that fails, not an error."""
     clock = SystemClock()
     outer: list[Tier] = []
-    if config.file_cache_enabled:
+    if config.enabled and config.file_cache_enabled:
         outer.append(_files(config, clock))
-    if config.redis_enabled:
+    if config.enabled and config.redis_enabled:
         outer.append(_redis(config, clock))
     # compression_enabled=False is a threshold that nothing reaches.
     threshold = config.compression_threshold if config.compression_enabled else sys.maxsize
     return Cache(
-        memory=MemoryTier(int(config.max_memory_mb * MIB), clock),
+        memory=MemoryTier(int(config.max_memory_mb * MIB) if config.enabled else 0, clock),
         outer=outer,
         namespace=config.namespace,
         version=config.version,
         defaults=EntryOptions(ttl=config.default_ttl, compress_threshold=threshold),
-        backplane=_backplane(config, clock),
+        backplane=_backplane(config, clock) if config.enabled else None,
         clock=clock,
         secret=config.secret.encode() or None,
         allow_pickle=config.allow_pickle,

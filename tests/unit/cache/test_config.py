@@ -24,6 +24,12 @@ def test_settings_come_from_the_file_and_the_environment(tmp_path: Path) -> None
     assert (found.redis_port, found.secret) == (6380, "s")
 
 
+@pytest.mark.parametrize("name", ["PERF_CACHING", "PERF_CACHE__MEMORY_LIMIT"])
+def test_a_limit_of_zero_switches_every_tier_off(name: str) -> None:
+    loaded = settings.load(environ={name: "0", "PERF_REDIS_ENABLED": "true"})
+    assert from_settings(loaded.cache) == CacheConfig(enabled=False, redis_enabled=True)
+
+
 def test_secrets_are_not_shown() -> None:
     loaded = settings.load(environ={"PERF_CACHE__REDIS_PASSWORD": "hidden", "PERF_CACHE__SECRET": "hidden"})
     assert "hidden" not in str([value for _, value in settings.in_force(loaded)])

@@ -40,6 +40,26 @@ def test_the_snippet_of_the_public_api_works_as_it_stands(tmp_path: Path) -> Non
     cache.close()
 
 
+def test_without_caching_every_call_runs_and_nothing_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PERF_CACHING", "false")
+    monkeypatch.setenv("PERF_CACHE__FILE_ENABLED", "true")
+    calls = []
+
+    @cached(ttl=3600)
+    def doubled(a: int) -> int:
+        calls.append(a)
+        return 2 * a
+
+    assert [doubled(1), doubled(1)] == [2, 2]
+    assert calls == [1, 1]
+    own = get_cache_manager()
+    own.set("key", 1)
+    assert own.get("key", "nothing") == "nothing"
+    assert own.get_stats()["hit_rate_percent"] == 0.0
+    assert list(tmp_path.iterdir()) == []
+    own.close()
+
+
 def test_what_is_set_comes_back_until_it_is_deleted(cache: CacheManager) -> None:
     cache.set("key", {"a": [1]}, ttl=60)
     assert cache.get("key") == {"a": [1]}
