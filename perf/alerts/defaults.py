@@ -83,6 +83,16 @@ DEFAULTS: tuple[AlertRule, ...] = (
         message="perf takes {value:.2f} times the {labels.resource} that production.max_* allows it, and refuses expensive requests. "
         "Give it more, or record less. " + _NEXT,
     ),
+    AlertRule(
+        id="default-corrupt",
+        name="A corrupt store was set aside",
+        condition="name == 'perf_store_set_aside_files' and value > 0",
+        metric="perf_store_set_aside_files",
+        for_seconds=60.0,
+        severity=Severity.CRITICAL,
+        message="The store was corrupt and a new one was begun: what was recorded before is missing. It lies beside the new one, with "
+        ".corrupt- in its name: restore a backup or mend it, then move it elsewhere. " + _NEXT,
+    ),
 )
 
 _BY_ID = {rule.id: rule for rule in DEFAULTS}

@@ -93,8 +93,8 @@ class LevelUsage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoreUsage(msgspec.Struct, frozen=True, kw_only=True):
-    """What the store holds: sizes in bytes, series, rows per level, what is wrong with it, in sentences, and how many questions
-    it is answering now.
+    """What the store holds: sizes in bytes, series, rows per level, what is wrong with it, in sentences, how many questions it is
+    answering now, and how many corrupt files lie beside it.
     """
 
     location: str
@@ -105,6 +105,7 @@ class StoreUsage(msgspec.Struct, frozen=True, kw_only=True):
     levels: tuple[LevelUsage, ...]
     problems: tuple[str, ...] = ()
     cursors: int = 0
+    set_aside: int = 0
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):

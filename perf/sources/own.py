@@ -14,6 +14,9 @@ SERIES = Metric("perf_store_series", Kind.GAUGE, "1", "Series in the store.")
 CURSORS = Metric(
     "perf_store_cursors", Kind.GAUGE, "1", "Questions that the store is answering; one that stays open holds the log."
 )
+SET_ASIDE = Metric(
+    "perf_store_set_aside_files", Kind.GAUGE, "1", "Corrupt files of the store that were set aside and still lie there."
+)
 ROWS = Metric("perf_store_rows", Kind.GAUGE, "1", "Rows in one level of the store.")
 STORED = Metric("perf_samples_stored_total", Kind.COUNTER, "1", "Samples committed since the start.")
 DROPPED = Metric("perf_samples_dropped_total", Kind.COUNTER, "1", "Samples dropped since the start, by reason.")
@@ -57,6 +60,7 @@ class OwnSource:
         yield Sample(ts, WAL, (), float(usage.wal_bytes))
         yield Sample(ts, SERIES, (), float(usage.series))
         yield Sample(ts, CURSORS, (), float(usage.cursors))
+        yield Sample(ts, SET_ASIDE, (), float(usage.set_aside))
         if usage.free_bytes is not None:
             yield Sample(ts, FREE, (), float(usage.free_bytes))
         for level in usage.levels:

@@ -407,4 +407,5 @@ def test_a_corrupt_store_is_set_aside_and_health_tells(tmp_path: Path, entry: tu
         assert (code, body["checks"]["store"]["status"]) == (200, "degraded")
         assert f"The store was corrupt: it was set aside as {aside}" in body["message"]
         assert product.samples()
+        assert eventually(lambda: product.metric("perf_store_set_aside_files")) == 1.0
     assert aside.read_bytes() == content

@@ -13,6 +13,7 @@ from perf.errors import StoreError, StoreLocked
 
 _MAGIC = b"DUCK"
 _MAGIC_AT = 8
+_ASIDE = ".corrupt-"
 _open: set[Path] = set()
 _open_lock = threading.Lock()
 
@@ -85,11 +86,11 @@ def set_aside(path: Path, now: float) -> Path:
     Raises: StoreError when they can't be renamed.
     """
     stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%S")
-    target = path.with_name(f"{path.name}.corrupt-{stamp}")
+    target = path.with_name(f"{path.name}{_ASIDE}{stamp}")
     number = 1
     while target.exists() or wal(target).exists():
         number += 1
-        target = path.with_name(f"{path.name}.corrupt-{stamp}-{number}")
+        target = path.with_name(f"{path.name}{_ASIDE}{stamp}-{number}")
     try:
         if path.exists():
             path.rename(target)
@@ -98,6 +99,13 @@ def set_aside(path: Path, now: float) -> Path:
     except OSError as error:
         raise StoreError(f"{path}: is corrupt and can't be set aside ({error.strerror})") from error
     return target
+
+
+def count_set_aside(path: Path) -> int:
+    """How many databases were put aside by `set_aside` and are still there; a log belongs to its database."""
+    begin, log = f"{path.name}{_ASIDE}", wal(path).suffix
+    names = (one.name for one in path.parent.iterdir())
+    return sum(name.startswith(begin) and not name.endswith(log) for name in names)
 
 
 def _is_duckdb(path: Path) -> bool:

@@ -28,6 +28,7 @@ def usage(database: Database, settings: StoreSettings, series: int, problems: li
         ),
         problems=tuple(problems),
         cursors=database.open_cursors(),
+        set_aside=files.count_set_aside(database.path),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from perf.alerts.defaults import DEFAULTS
 from perf.alerts.evaluator import BROKEN, Evaluator
 from perf.alertsettings import AlertSettings
 from perf.clock import ManualClock
@@ -26,6 +27,7 @@ from perf.model import (
     Step,
 )
 from perf.settings import Settings
+from perf.sources.own import SET_ASIDE
 from perf.store.memory import MemoryStore
 
 T0 = 1_700_006_400.0
@@ -128,6 +130,17 @@ def test_a_broken_rule_is_an_incident_and_stops_no_other() -> None:
     (end,) = [one.notification for one in bench.store.alerts.due(T0 + 1e6) if one.notification.rule_id == "b"]
     assert (end.kind, end.channel) == ("resolved", "log")
     assert "Over: it works again." in end.text
+
+
+def test_a_corrupt_store_is_a_critical_incident_until_its_file_is_moved_away() -> None:
+    bench = Bench(*(rule for rule in DEFAULTS if rule.id == "default-corrupt"))
+    bench.tick(0.0, metric=SET_ASIDE)
+    assert bench.open() == []
+    for _ in range(7):
+        bench.tick(1.0, metric=SET_ASIDE)
+    assert [(one.state, one.severity) for one in bench.open()] == [(IncidentState.FIRING, Severity.CRITICAL)]
+    bench.tick(0.0, metric=SET_ASIDE)
+    assert bench.open() == []
 
 
 @pytest.mark.parametrize(

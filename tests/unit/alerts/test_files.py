@@ -95,7 +95,7 @@ def test_every_default_can_work_is_slow_to_speak_and_says_what_to_do() -> None:
         rules.check(rule)
         assert 60.0 <= rule.for_seconds <= 300.0
         assert rule.message.count(".") >= 2
-    assert len(DEFAULTS) == 6
+    assert len(DEFAULTS) == 7
 
 
 def test_a_stored_rule_stands_for_the_default_of_its_id() -> None:
