@@ -18,7 +18,7 @@ from perf import default, logs, settings
 from perf.alerts.redaction import RedactingFilter, Redactor
 from perf.api.ending import ending, take_over
 from perf.api.healthport import HealthPort, open_port
-from perf.api.hosts import answered
+from perf.api.hosts import answered, with_pages
 from perf.errors import PerfError
 from perf.runtime import Runtime
 from perf.settings import ProductionSettings, Settings
@@ -98,7 +98,8 @@ def base() -> str:
 
 
 def hosts(loaded: Settings) -> tuple[str, ...]:
-    """Host names that requests may carry. Raises: SettingsError for an address that is open without being meant to be."""
+    """Host names that requests may carry. Raises: SettingsError for an address that is open without being meant to be, or for nobody."""
+    with_pages(loaded.access)
     names = answered(_address(), insecure=loaded.insecure, access=loaded.access)
     public = str(st.get_option("browser.serverAddress") or "").lower()
     return (*names, public) if public else names

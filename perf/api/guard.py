@@ -103,16 +103,16 @@ class Guard:
             return True  # It held when it began; the next look tells more.
 
     def _asker(self, headers: Mapping[str, str]) -> Asker:
-        signs_in = self._access.signs_in
+        guarded = self._access.guarded
         key, ours = _key(headers)
         if key:
             who = self._access.program(key)
             if who is not None:
                 return Asker(who=who)
-            # Where nobody signs in, a token for somebody else (a collector's) is none of our business.
-            if signs_in or ours:
+            # Where nobody has to, a token for somebody else (a collector's) is none of our business.
+            if guarded or ours:
                 return Asker(who=NOBODY, bad=True)
-        if not signs_in:
+        if not guarded:
             return Asker(who=LOCAL, ambient=True)
         cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
         session = self._access.session(cookie)
@@ -150,7 +150,8 @@ class Guard:
             await preflight(scope, receive, send)
             return
         if refusal is not None:
-            await _refused(request, rule, *refusal)(scope, receive, send)
+            leads = self._access.signs_in and rule.kind is Kind.PAGE
+            await _refused(request, *refusal, leads=leads)(scope, receive, send)
             return
         actor = Actor(scope[PRINCIPAL], scope["client"][0])
         statuses: list[int] = []
@@ -265,8 +266,9 @@ def _key(headers: Mapping[str, str]) -> tuple[str, bool]:
     return (token, token.startswith("perf_")) if kind.lower() == "bearer" else ("", False)
 
 
-def _refused(request: Request, rule: Rule, status: int, reason: str) -> Response:
-    if status == 401 and rule.kind is Kind.PAGE and not _key(request.headers)[0]:
+def _refused(request: Request, status: int, reason: str, *, leads: bool) -> Response:
+    """*leads* says that who may sign in is led there."""
+    if status == 401 and leads and not _key(request.headers)[0]:
         return RedirectResponse(signin_url(request), 303, headers={"cache-control": "no-store"})
     answer = problem.response(request, status, reason)
     answer.headers["cache-control"] = "no-store"

@@ -28,22 +28,32 @@ def is_loopback(address: str) -> bool:
 def answered(address: str, *, insecure: bool, access: AccessSettings | None = None) -> tuple[str, ...]:
     """Host names to answer to when listening on *address*; any when *insecure* says that everybody may see everything.
 
-    With sign-in also addresses in figures: what a page elsewhere could reach by them has no cookie of ours.
+    Where everybody shows who they are, also addresses in figures: what a page elsewhere could reach by them has no cookie of ours.
 
-    Raises: SettingsError for an address that others reach while nobody signs in.
+    Raises: SettingsError for an address that others reach while nobody has to.
     """
     access = access or AccessSettings()
     if insecure:
         return (ANY,)
     named = tuple(name.lower() for name in (*access.hosts, _bracketed(urlsplit(access.url).hostname or "")) if name)
-    if access.signs_in:
+    if access.guarded:
         return (*LOOPBACK, FIGURES, *named)
     if not is_loopback(address):
         raise SettingsError(
             f"refusing to listen on {address or 'every address'}: others reach it, and nobody signs in. "
-            "Listen on 127.0.0.1, set access.users or access.oidc, or set PERF_INSECURE=1 if everybody who reaches it may see everything"
+            "Listen on 127.0.0.1, set access.users or access.oidc (or for programs alone access.closed), or set PERF_INSECURE=1 "
+            "if everybody who reaches it may see everything"
         )
     return (*LOOPBACK, *named)
+
+
+def with_pages(access: AccessSettings) -> None:
+    """Raises: SettingsError when nobody could open a page: a browser shows no key."""
+    if access.closed and not access.signs_in:
+        raise SettingsError(
+            "access.closed: nobody could open a page of the dashboard: set access.users or access.oidc, "
+            "or run `python -m perf serve`, which has none"
+        )
 
 
 class KnownHosts:

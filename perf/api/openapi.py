@@ -149,7 +149,7 @@ def _name(one: Endpoint) -> str:
 
 async def _document(runtime: Runtime, request: Request) -> Response:
     # Not who asks: a key is taken, too, where nobody has to sign in.
-    make = partial(document, parts(request).endpoints, open_to_all=not runtime.access.signs_in)
+    make = partial(document, parts(request).endpoints, open_to_all=not runtime.access.guarded)
     content = msgspec.json.encode(await run_in_threadpool(make))
     return Response(content, media_type="application/json", headers={"cache-control": "no-store"})
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from perf import settings as tree
-from perf.api.hosts import answered
+from perf.api.hosts import answered, with_pages
 from perf.cli import address
 from perf.errors import PerfError
 
@@ -32,6 +32,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Check what would stop the server, then become it."""
     settings = address.addressed(tree.load(options.config), options.host, options.port)
+    with_pages(settings.access)
     answered(settings.server.host, insecure=settings.insecure, access=settings.access)
     if not APP.exists():
         raise PerfError(f"no dashboard here: {APP} is missing")

@@ -43,7 +43,7 @@ class OidcSettings(Group, frozen=True):
 
 
 class AccessSettings(Group, frozen=True):
-    """Sign-in, and from where requests may come. Without users and provider nobody signs in, and only loopback is listened on."""
+    """Sign-in, and from where requests may come. Without users and provider nobody signs in, and unless closed only loopback is listened on."""
 
     users: Annotated[dict[str, User], says("who signs in with a password: name -> role and hash")] = msgspec.field(
         default_factory=dict
@@ -52,6 +52,9 @@ class AccessSettings(Group, frozen=True):
     url: Annotated[str, says("address that people use, such as https://perf.example; https makes cookies secure")] = ""
     secret: Annotated[str, says("signs sessions; else one is made and kept beside the store")] = ""
     key: Annotated[str, says("what the command line shows to a monitor elsewhere (--url)")] = ""
+    closed: Annotated[
+        bool, says("true: nobody is local; who does not sign in shows a key (`serve` needs no users then)")
+    ] = False
     session: Annotated[Seconds, says("how long somebody stays signed in")] = 12 * 3600.0
     hosts: Annotated[tuple[str, ...], says("further host names that requests may carry")] = ()
     origins: Annotated[tuple[str, ...], says("pages elsewhere that may ask the API with a key (CORS)")] = ()
@@ -59,8 +62,13 @@ class AccessSettings(Group, frozen=True):
 
     @property
     def signs_in(self) -> bool:
-        """Whether anybody has to sign in."""
+        """Whether anybody can sign in."""
         return bool(self.users or self.oidc.issuer)
+
+    @property
+    def guarded(self) -> bool:
+        """Whether everybody has to show who they are: by a sign-in, or by a key."""
+        return self.signs_in or self.closed
 
 
 def problems(access: AccessSettings) -> Iterator[str]:

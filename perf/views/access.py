@@ -54,8 +54,13 @@ class Access:
 
     @property
     def signs_in(self) -> bool:
-        """Whether anybody has to sign in; otherwise everybody who gets here is local."""
+        """Whether anybody can sign in."""
         return self.settings.signs_in
+
+    @property
+    def guarded(self) -> bool:
+        """Whether everybody has to show who they are; otherwise everybody who gets here is local."""
+        return self.settings.guarded
 
     @property
     def signer(self) -> Signer:
@@ -71,7 +76,7 @@ class Access:
 
     def person(self, cookie: str) -> Principal | None:
         """Who is signed in with *cookie*; where nobody has to be, everybody is local."""
-        if not self.signs_in:
+        if not self.guarded:
             return LOCAL
         session = self.session(cookie)
         return self.principal(session) if session is not None else None

@@ -2,8 +2,9 @@
 
 import pytest
 
-from perf.api.hosts import LOOPBACK, answered
+from perf.api.hosts import FIGURES, LOOPBACK, answered, with_pages
 from perf.errors import SettingsError
+from perf.settings.access import AccessSettings, User
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "", "::", "192.168.1.5", "example.org"])
@@ -16,3 +17,15 @@ def test_an_open_address_is_refused_unless_it_is_wanted(address: str) -> None:
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "localhost", "127.1.2.3"])
 def test_loopback_answers_to_its_own_names_only(address: str) -> None:
     assert answered(address, insecure=False) == LOOPBACK
+
+
+def test_an_open_address_is_fine_where_everybody_shows_a_key() -> None:
+    closed = AccessSettings(closed=True, hosts=("Owner.Example",))
+    assert answered("0.0.0.0", insecure=False, access=closed) == (*LOOPBACK, FIGURES, "owner.example")
+
+
+def test_a_dashboard_that_nobody_could_open_is_refused() -> None:
+    with pytest.raises(SettingsError, match="access.closed: nobody could open a page"):
+        with_pages(AccessSettings(closed=True))
+    with_pages(AccessSettings(closed=True, users={"ada": User()}))
+    with_pages(AccessSettings())
