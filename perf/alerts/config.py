@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import msgspec
 
 from perf.alerts import files
 from perf.alertsettings import AlertSettings
+from perf.errors import RuleError
 from perf.model import AlertRule as Rule
 from perf.model import Severity
 
@@ -45,12 +46,12 @@ class AlertRule(msgspec.Struct, frozen=True, kw_only=True):
     enabled: bool = True
 
     def rule(self) -> Rule:
-        """The same as a rule that can be stored."""
+        """The same as a rule that can be stored. Raises: RuleError for a severity that there isn't."""
         return Rule(
             id=files.identity(self.name),
             name=self.name,
             condition=self.condition,
-            severity=Severity(self.severity),
+            severity=_severity(self.name, self.severity),
             channels=tuple(str(channel) for channel in self.channels),
             message=self.message_template,
             cooldown=60.0 * self.cooldown_minutes,
@@ -79,23 +80,30 @@ class AlertConfig(msgspec.Struct, frozen=True, kw_only=True):
         return f"AlertConfig({', '.join(named)})"
 
     def over(self, settings: AlertSettings) -> AlertSettings:
-        """*settings* with what is named here."""
-        if self.smtp_host:
-            email = _replace(
-                settings.email,
-                host=self.smtp_host,
-                port=self.smtp_port,
-                security=self.smtp_security,
-                username=self.smtp_username,
-                password=self.smtp_password,
-                sender=self.email_from,
-                to=tuple(self.email_to),
-            )
-            settings = _replace(settings, email=email)
-        if self.webhook_urls:
-            settings = _replace(settings, webhook=_replace(settings.webhook, urls=tuple(self.webhook_urls)))
-        if self.slack_webhook_url:
-            settings = _replace(settings, slack=_replace(settings.slack, url=self.slack_webhook_url))
-        if self.alert_log_file:
-            settings = _replace(settings, file=_replace(settings.file, path=str(self.alert_log_file)))
-        return settings
+        """*settings* with what is named here, and otherwise as they are. A server named here never gets the settings' password."""
+        account = {"username": self.smtp_username, "password": self.smtp_password}
+        server = {"host": self.smtp_host, "port": self.smtp_port, "security": self.smtp_security, **account}
+        email = _named({"sender": self.email_from, "to": _each(self.email_to), **account})
+        return _replace(
+            settings,
+            email=_replace(settings.email, **(email | server if self.smtp_host else email)),
+            webhook=_replace(settings.webhook, **_named({"urls": _each(self.webhook_urls)})),
+            slack=_replace(settings.slack, **_named({"url": self.slack_webhook_url})),
+            file=_replace(settings.file, **_named({"path": str(self.alert_log_file or "")})),
+        )
+
+
+def _each(addresses: Sequence[str]) -> tuple[str, ...]:
+    """*addresses*, or the one that was given instead of a list: its letters are none."""
+    return (addresses,) if isinstance(addresses, str) and addresses else tuple(addresses)
+
+
+def _named(values: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in values.items() if value}
+
+
+def _severity(name: str, said: str) -> Severity:
+    """Raises: RuleError."""
+    if said not in tuple(Severity):
+        raise RuleError(f"{name}: no severity {said!r}; known: {', '.join(Severity)}")
+    return Severity(said)
