@@ -131,7 +131,8 @@ def _diff(options: argparse.Namespace) -> int:
 def _validate(options: argparse.Namespace) -> int:
     from perf.views.rules import checked  # what rules are made of, which a monitor that runs has loaded already
 
-    print(f"{len(checked(_source(options)))} rules, nothing wrong")
+    count = len(checked(_source(options)))
+    print(f"{count} rule{'' if count == 1 else 's'}, nothing wrong")
     return 0
 
 

@@ -29,7 +29,7 @@ def test_rules_live_in_a_file(place: Place, tmp_path: Path) -> None:
     same = place.perf("rules", "diff", str(file))
     assert (same.returncode, same.stdout) == (0, "the same\n")
     file.write_text(DEEP)
-    assert place.perf("rules", "validate", str(file)).stdout == "1 rules, nothing wrong\n"
+    assert place.perf("rules", "validate", str(file)).stdout == "1 rule, nothing wrong\n"
     differing = place.perf("rules", "diff", str(file))
     assert (differing.returncode, differing.stdout) == (1, "add memory in use\n")
     assert "memory in use" in place.perf("rules", "preview", str(file)).stdout
