@@ -341,6 +341,37 @@ def test_the_application_counts_its_threads_files_and_who_uses_it() -> None:
     assert found.message.endswith(" threads, sessions: 5")
 
 
+@pytest.mark.parametrize(
+    ("metric", "label", "said"),
+    [
+        ("perf_record_dropped_total", "errors", "recording failed inside perf (3 so far)"),
+        ("perf_send_batches_total", "spool_full", "batches that a program sent were lost (3 so far)"),
+        ("perf_send_batches_total", "refused_400", "batches that a program sent were lost (3 so far)"),
+    ],
+)
+def test_the_application_tells_for_a_minute_what_recording_loses(metric: str, label: str, said: str) -> None:
+    clock, values = ManualClock(), {label: 2.0, "sent": 9.0, "spooled": 5.0}
+    name = "reason" if metric == "perf_record_dropped_total" else "result"
+    first = {label: clock.now() - 5.0}
+
+    def latest(selector: Selector) -> list[SeriesInfo]:
+        infos = [
+            SeriesInfo(sid=n, metric=Metric(metric), labels=((name, text),), first_seen=first.get(text, clock.now()),
+                       last_ts=clock.now(), last_value=value)
+            for n, (text, value) in enumerate(values.items())
+        ]  # fmt: skip
+        return [info for info in infos if selector.matches(info.metric.name, info.labels)]
+
+    stats = WriterStats(stored=0, dropped={}, commits=1, commit_seconds=0.0, queued=0, last_commit=0.0, stuck=None)
+    probe = ApplicationProbe(latest, lambda: stats, clock, capacity=100)
+    assert probe.check().status is Status.HEALTHY  # What was lost before is no news.
+    values[label] = 3.0
+    found = probe.check()
+    assert (found.status, found.message) == (Status.DEGRADED, said)
+    clock.move(61.0)
+    assert probe.check().status is Status.HEALTHY
+
+
 @pytest.mark.parametrize(("queued", "status"), [(50, Status.HEALTHY), (51, Status.DEGRADED), (96, Status.UNHEALTHY)])
 def test_the_application_tells_a_queue_that_fills(queued: int, status: Status) -> None:
     found = application(queued=queued).check()
