@@ -19,6 +19,20 @@ MODES = tuple(
     Line(f'cpu_time_percent{{mode="{mode}"}}', mode, style="stack") for mode in ("user", "system", "iowait", "softirq")
 )
 
+RECORDING = (
+    Tile(label="A call", query="max(perf_record_call_seconds)", unit="s", note="recorded; slowest program"),
+    Tile(label="Recording", query="max(perf_record_cpu_ratio)", unit="of a core", note="busiest program"),
+    Tile(label="Not recorded", query="sum(rate(perf_record_dropped_total))", unit="1/s", note="dropped", quiet=True),
+    Tile(
+        label="Lost batches",
+        query='sum(rate(perf_send_batches_total{result!~"sent|spooled"}))',
+        unit="1/s",
+        note="of programs",
+        quiet=True,
+    ),
+)
+"""What recording costs and loses in all programs."""
+
 
 def view(state: State) -> View:
     """The reader's choice as the components want it."""
@@ -184,7 +198,7 @@ def growth() -> str:
 
 
 def overhead(state: State) -> None:
-    """What perf costs this machine."""
+    """What perf costs this machine, and what recording costs and loses in all programs."""
     own = '{process="perf"}'
     live_tiles(
         "own",
@@ -198,3 +212,4 @@ def overhead(state: State) -> None:
         ),
         view(state),
     )
+    live_tiles("recording", RECORDING, view(state))

@@ -28,7 +28,7 @@ with left, ui.card("Sources", "what is read, how often, and what a reading costs
 with right, ui.card("Retention", panels.growth):
     tables.levels(data.usage().levels, state.zone)
 
-with ui.card("perf itself", "share of one core, memory, commits and the store's size"):
+with ui.card("perf itself", "share of one core, memory, commits, the store's size, and what recording costs and loses"):
     panels.overhead(state)
 
 with ui.card("Settings in force", "defaults < perf.toml < PERF_ variables"):

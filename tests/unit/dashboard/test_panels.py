@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dashboard import kept, overview, panels
+from dashboard import data, kept, overview, panels
 from dashboard.state import State
 from perf import default
 from perf.clock import ManualClock
@@ -49,6 +49,27 @@ def runtime(clock: ManualClock) -> Iterator[Runtime]:
 
 def keep(runtime: Runtime, name: str, value: float, labels: Labels = (), *, unit: str = "%") -> None:
     runtime.store.append([Sample(NOW - 5, Metric(name, unit=unit), labels, value)])
+
+
+def test_what_recording_costs_and_loses_is_of_all_programs(runtime: Runtime) -> None:
+    shop, mail = (("service.name", "shop"),), (("service.name", "mail"),)
+    for who, call, share in ((shop, 4e-7, 0.001), (mail, 3e-7, 0.002)):
+        keep(runtime, "perf_record_call_seconds", call, who, unit="s")
+        keep(runtime, "perf_record_cpu_ratio", share, who, unit="1")
+    counts = [
+        Sample(NOW - 60.0 * minute, Metric(name, Kind.COUNTER), (*labels, *who), (2 - minute) * grown)
+        for minute in (2, 1)
+        for name, labels, grown in (
+            ("perf_record_dropped_total", (("reason", "labels"),), 60.0),
+            ("perf_send_batches_total", (("result", "sent"),), 600.0),
+            ("perf_send_batches_total", (("result", "spool_full"),), 120.0),
+        )
+        for who in (shop, mail)
+    ]
+    runtime.store.append(counts)
+    queries = tuple(tile.query for tile in panels.RECORDING)
+    found = dict(data.ranged(queries, Window(NOW - 300.0, NOW), 5).series)
+    assert [float(found[number].values.max()) for number in range(4)] == [4e-7, 0.002, 2.0, 4.0]
 
 
 def probe(name: str, status: Status = Status.HEALTHY, message: str = "") -> ProbeResult:
