@@ -13,7 +13,7 @@ from perf import plugins
 from perf.alerts.channels.port import Channel, ChannelError, Message
 from perf.alerts.line import Line
 from perf.alerts.redaction import Redactor
-from perf.alerts.routing import RESOLVED, TEST, first
+from perf.alerts.routing import DIGEST, FIRING, RESOLVED, TEST, first
 from perf.alerts.silences import hushed
 from perf.alertsettings import AlertSettings, secrets
 from perf.errors import PerfError
@@ -181,10 +181,10 @@ class Sender:
     def _dropped(self, row: Queued, incident: Incident | None) -> bool:
         """Whether *row* isn't wanted any more; notes why."""
         one = row.notification
-        if one.kind != "firing" or incident is None:
+        if one.kind not in (FIRING, DIGEST) or incident is None:
             return False
         reason = _needless(one, row.attempts, incident)
-        if not reason and not first(one) and hushed(self._store.silences(), one, self._clock.now()):
+        if not reason and one.kind == FIRING and not first(one) and hushed(self._store.silences(), one, self._clock.now()):
             reason = "silenced"
         if reason:
             self._note([row], "cancelled", reason, None, 0.0)
@@ -247,8 +247,8 @@ def _since(row: Queued) -> float:
 
 
 def _needless(one: Notification, attempts: int, incident: Incident) -> str:
-    """Why a firing notification need not be sent; empty when it must be."""
-    if first(one):
+    """Why a notification of what has begun need not be sent; empty when it must be."""
+    if first(one) or one.kind == DIGEST:
         return "over before it was sent: its end tells of both" if not incident.open and not attempts else ""
     if not incident.open or incident.state is IncidentState.PENDING:
         return "it is over"

@@ -129,6 +129,18 @@ def test_begin_and_end_that_both_wait_become_one() -> None:
     assert case.outcomes() == [("i1.resolved.x", "delivered"), ("i1.0.x", "cancelled")]
 
 
+@pytest.mark.parametrize("state", [IncidentState.NO_DATA, IncidentState.RESOLVED])
+def test_a_notice_of_silence_is_not_sent_after_its_end(state: IncidentState) -> None:
+    case = Case()
+    case.queue(note(kind="digest", at=T0 + 30), incidents=(incident(state=IncidentState.NO_DATA),))
+    over = state is IncidentState.RESOLVED
+    case.queue(*([note(kind="resolved", at=T0 + 10)] if over else []), incidents=(incident(state=state),))
+    case.turn(10)
+    case.turn(20)
+    assert case.channel.ids() == [["i1.resolved.x"] if over else ["digest"]]
+    assert case.outcomes()[-1] == ("digest", "cancelled" if over else "delivered")
+
+
 @pytest.mark.parametrize(
     ("changes", "sent"),
     [
