@@ -44,7 +44,7 @@ class Firings(msgspec.Struct, frozen=True):
 
 async def _incidents(runtime: Runtime, request: Request) -> Response:
     params = Params(request)
-    names = {rule.id: rule.name for rule in runtime.alerts.rules.all()}
+    names = {rule.id: rule.name for rule in await run_in_threadpool(runtime.alerts.rules.all)}
     if params.text("state", "open") == "open":
         found = await run_in_threadpool(runtime.alerts.open)
         return answered({"total": len(found), "incidents": [_shown(one, names) for one in found], "next": None})

@@ -66,7 +66,7 @@ async def _deliveries(runtime: Runtime, request: Request) -> Response:
 
 
 async def _channels(runtime: Runtime, _request: Request) -> Response:
-    return answered(Channels(runtime.alerts.channels()))
+    return answered(Channels(await run_in_threadpool(runtime.alerts.channels)))
 
 
 async def _test(runtime: Runtime, request: Request) -> Response:

@@ -90,7 +90,9 @@ class _Follower:
 
     async def _alerts(self, client: Client) -> None:
         heard = self._runtime.transitions.since(self._number)
-        names = {rule.id: rule.name for rule in self._runtime.alerts.rules.all()}
+        if not (self._anew or heard.missed or heard.transitions):
+            return
+        names = {rule.id: rule.name for rule in await run_in_threadpool(self._runtime.alerts.rules.all)}
         if self._anew or heard.missed:
             self._number, self._anew = heard.newest, False
             found = await run_in_threadpool(self._runtime.alerts.open)

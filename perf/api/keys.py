@@ -69,7 +69,7 @@ class Ended(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 async def _list(runtime: Runtime, _: Request) -> Response:
     now = runtime.clock.now()
-    return answered(ShownKeys([_shown(key, now) for key in runtime.access.keys.all()]))
+    return answered(ShownKeys([_shown(key, now) for key in await run_in_threadpool(runtime.access.keys.all)]))
 
 
 async def _create(runtime: Runtime, request: Request) -> Response:

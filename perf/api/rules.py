@@ -73,12 +73,12 @@ async def _rules(runtime: Runtime, request: Request) -> Response:
 
 
 async def _rule(runtime: Runtime, request: Request) -> Response:
-    return versioned(request, _as_file(runtime.alerts.rules.one(request.path_params["id"])))
+    return versioned(request, _as_file(await run_in_threadpool(runtime.alerts.rules.one, request.path_params["id"])))
 
 
 async def _add(runtime: Runtime, request: Request) -> Response:
     rule = _read(await decoded(request, _Rule, "a rule"))
-    if any(rule.id == other.id for other in runtime.alerts.rules.all()):
+    if any(rule.id == other.id for other in await run_in_threadpool(runtime.alerts.rules.all)):
         raise ApiError(409, f"there is a rule {rule.id!r}; change it with PUT")
     await run_in_threadpool(partial(runtime.alerts.rules.save, rule, author=author(request)))
     answer = versioned(request, _as_file(rule), 201)

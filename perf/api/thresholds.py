@@ -57,7 +57,7 @@ async def _put(runtime: Runtime, request: Request) -> Response:
 
 async def _reset(runtime: Runtime, request: Request) -> Response:
     metric = _metric(request)
-    if metric not in runtime.thresholds():
+    if metric not in await run_in_threadpool(runtime.thresholds):
         raise ApiError(404, f"no threshold for {metric!r}")
     await run_in_threadpool(_change(runtime, request, metric, None))
     return Response(status_code=204)
@@ -66,7 +66,7 @@ async def _reset(runtime: Runtime, request: Request) -> Response:
 async def _breaches(runtime: Runtime, request: Request) -> Response:
     params, metric = Params(request), _metric(request)
     window = params.window(runtime.clock)
-    limit = runtime.thresholds().get(metric)
+    limit = (await run_in_threadpool(runtime.thresholds)).get(metric)
     if limit is None:
         raise ApiError(404, f"no threshold for {metric!r}")
     found = await run_in_threadpool(thresholds.breaches, runtime.store, metric, limit.warning, window)

@@ -21,6 +21,8 @@ RETRY_SECONDS = 1.0
 IDLE_SECONDS = 1.0
 LATEST = 253_402_300_799.0
 """The end of the year 9999 in Unix seconds."""
+MOST_WAITING = 10_000
+"""Batches and calls that wait, above which what nobody waits for is refused."""
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -93,6 +95,21 @@ class Writer:
                 self._wake.notify()
         if self._direct:
             self._perform(_Call(function, done))  # type: ignore[arg-type]  # as above
+        return done
+
+    def later(self, function: Callable[[], object]) -> Future[object]:
+        """Run *function* on the writing thread, after what is queued now, wherever the owner is: for what nobody waits for.
+
+        Raises: StoreBusy when much waits already, StoreClosed after the end.
+        """
+        done: Future[object] = Future()
+        with self._wake:
+            if self._closed:
+                raise StoreClosed("the writer has stopped")
+            if len(self._queue) >= MOST_WAITING:
+                raise StoreBusy(f"{len(self._queue)} batches and calls wait already")
+            self._queue.append(_Call(function, done))
+            self._wake.notify()
         return done
 
     def stats(self) -> WriterStats:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from perf import actor
-from perf.errors import StoreClosed
+from perf.errors import StoreBusy, StoreClosed
 from perf.model import Window
 from perf.model.access import LOCAL, NOBODY, AuditEntry, AuditPage
 from perf.ports import Clock, MetricStore
@@ -50,8 +50,8 @@ class AuditLog:
         )
         _log.info("%s %s %r (%s) %s -> %s", entry.who, action, subject, entry.address, entry.before, entry.after)
         try:
-            self._writer.call(lambda: self._store.note([entry])).add_done_callback(_told)
-        except StoreClosed as error:
+            self._writer.later(lambda: self._store.note([entry])).add_done_callback(_told)
+        except (StoreBusy, StoreClosed) as error:
             _log.error("an entry of the audit log was not kept: %s", error)
 
     def entries(self, window: Window, limit: int, offset: int = 0, *, action: str = "", who: str = "") -> AuditPage:
@@ -88,7 +88,7 @@ def _text(value: object) -> str:
     return text[:LONGEST]
 
 
-def _told(done: Future[None]) -> None:
+def _told(done: Future[object]) -> None:
     error = done.exception()
     if error is not None:
         _log.error("an entry of the audit log was not kept: %s", error)

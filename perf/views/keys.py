@@ -11,7 +11,7 @@ from concurrent.futures import Future
 import msgspec
 
 from perf.access import keys
-from perf.errors import PerfError, StoreClosed
+from perf.errors import PerfError, StoreBusy, StoreClosed
 from perf.model.access import ApiKey, Principal, Scope
 from perf.ports import Clock, MetricStore
 from perf.store.writer import Writer
@@ -110,15 +110,15 @@ class KeyRing:
             if newest is not None:
                 self._store.put_key(msgspec.structs.replace(newest, last_used=now))
 
-        with contextlib.suppress(StoreClosed):
-            self._writer.call(put).add_done_callback(_told)
+        with contextlib.suppress(StoreBusy, StoreClosed):
+            self._writer.later(put).add_done_callback(_told)
 
 
 def _shown(key: ApiKey) -> dict[str, object]:
     return {"scopes": [scope.value for scope in key.scopes], "expires": key.expires}
 
 
-def _told(done: Future[None]) -> None:
+def _told(done: Future[object]) -> None:
     error = done.exception()
     if error is not None:
         _log.warning("when a key was used last was not kept: %s", error)

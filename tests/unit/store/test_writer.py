@@ -169,3 +169,19 @@ def test_after_the_end_nothing_is_taken() -> None:
         writer.submit([sample(1.0)])
     with pytest.raises(StoreClosed):
         writer.call(lambda: None)
+
+
+def test_what_nobody_waits_for_runs_in_turn_and_is_refused_when_much_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("perf.store.writer.MOST_WAITING", 2)
+    writer, done = Writer(Failing([]), SystemClock()), list[str]()
+    first = writer.call(lambda: done.append("call"))
+    later = writer.later(lambda: done.append(threading.current_thread().name))
+    with pytest.raises(StoreBusy, match="2 batches and calls wait already"):
+        writer.later(lambda: done.append("too much"))
+    with running(writer):
+        first.result(5)
+        later.result(5)
+    assert done[0] == "call"
+    assert done[1:] not in ([], [threading.current_thread().name])
+    with pytest.raises(StoreClosed):
+        writer.later(lambda: None)
