@@ -184,7 +184,8 @@ class Sender:
         if one.kind not in (FIRING, DIGEST) or incident is None:
             return False
         reason = _needless(one, row.attempts, incident)
-        if not reason and one.kind == FIRING and not first(one) and hushed(self._store.silences(), one, self._clock.now()):
+        again = one.kind == FIRING and not first(one)
+        if not reason and again and hushed(self._store.silences(), one, self._clock.now()):
             reason = "silenced"
         if reason:
             self._note([row], "cancelled", reason, None, 0.0)
