@@ -105,13 +105,18 @@ def test_every_statement_says_its_question() -> None:
 
 def test_views_are_the_documented_interface(store: DuckDBStore) -> None:
     rolled = ["ts", "metric", "labels", "n", "sum", "min", "max", "last", "unit"]
-    for view, columns in (
+    views = (
         ("metrics", ["ts", "metric", "labels", "value", "unit"]),
         ("metrics_1m", rolled),
         ("metrics_1h", rolled),
         ("distributions", ["ts", "metric", "labels", "n", "sum", "min", "max", "p50", "p95", "p99", "unit"]),
         ("exemplars", ["ts", "metric", "labels", "seconds", "arguments", "parents", "trace", "release", "error"]),
         ("deploys", ["ts", "service", "release", "text"]),
+        ("probe_results", ["ts", "probe", "status", "message", "seconds"]),
+        (
+            "alerts",
+            ["ts", "resolved_at", "rule", "labels", "state", "severity", "value", "summary", "acknowledged_by"],
+        ),
         (
             "performance_metrics",
             [
@@ -126,7 +131,12 @@ def test_views_are_the_documented_interface(store: DuckDBStore) -> None:
         ),
         ("query_performance", ["timestamp", "query_name", "execution_time_ms", "cache_hit"]),
         ("performance_alerts", ["timestamp", "alert_type", "severity", "message"]),
-    ):
+    )
+    found = store.sql("SELECT view_name FROM duckdb_views() WHERE schema_name = 'perf'").rows
+    assert sorted(name for (name,) in found) == sorted(view for view, _ in views)
+    guide = (Path(__file__).resolve().parents[3] / "docs/guides/sql.md").read_text(encoding="utf-8")
+    for view, columns in views:
+        assert f"| `perf.{view}` | " in guide
         assert list(store.sql(f"FROM perf.{view}").columns) == columns
         comments = store.sql(
             f"SELECT column_name, comment FROM duckdb_columns() WHERE schema_name = 'perf' AND table_name = '{view}'"
