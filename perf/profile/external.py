@@ -26,42 +26,42 @@ _EXTRA = 30.0
 
 
 def profiled(pid: int, wanted: ProfileRequest, clock: Clock) -> Profile:
-    """What process *pid* does for as long as *wanted*.
+    """What process *pid* does for as long as *wanted*, in whole seconds and looks a second: py-spy knows no others.
 
-    Raises: PerfError when there is no such process, it isn't Python, nobody lets us look, or py-spy isn't installed.
+    Raises: PerfError when there is no such process, it isn't Python, nobody lets us look, or py-spy isn't installed or hangs.
     """
+    seconds, rate = max(1, round(wanted.seconds)), round(wanted.rate)
     if not psutil.pid_exists(pid):
         raise PerfError(f"no process {pid}")
     with TemporaryDirectory(prefix="perf-profile-") as folder:
         output = Path(folder) / "stacks"
         started = clock.now()
-        done = subprocess.run(
-            [_program(), *_options(pid, wanted, output)],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=wanted.seconds + _EXTRA,
-        )
+        options = ["--duration", str(seconds), "--rate", str(rate), *(["--idle"] if wanted.idle else [])]
+        done = _run([_program(), *_options(pid, output), *options], seconds + _EXTRA)
         if done.returncode != 0:
             raise PerfError(_reason(pid, done.stdout + done.stderr))
         stacks = parsed(output.read_text(encoding="utf-8", errors="replace")) if output.exists() else ()
-    looks = round(wanted.seconds * wanted.rate)
     return Profile(
         pid=pid,
         started=started,
-        seconds=wanted.seconds,
-        rate=wanted.rate,
-        samples=looks,
+        seconds=float(seconds),
+        rate=float(rate),
+        samples=seconds * rate,
         cost=0.0,
         kept=1.0,
         stacks=stacks,
     )
 
 
-def _options(pid: int, wanted: ProfileRequest, output: Path) -> list[str]:
-    options = ["record", "--pid", str(pid), "--format", "raw", "--output", str(output), "--threads", "--function"]
-    options += ["--duration", str(max(1, round(wanted.seconds))), "--rate", str(round(wanted.rate))]
-    return [*options, "--idle"] if wanted.idle else options
+def _run(command: list[str], patience: float) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=patience)
+    except subprocess.TimeoutExpired as error:
+        raise PerfError(f"py-spy did not end within {patience:g} s, and was stopped") from error
+
+
+def _options(pid: int, output: Path) -> list[str]:
+    return ["record", "--pid", str(pid), "--format", "raw", "--output", str(output), "--threads", "--function"]
 
 
 def _program() -> str:

@@ -156,6 +156,16 @@ def test_a_process_that_is_gone_or_not_python_is_said() -> None:
             assert str(error) == f"process {process.pid} is no Python program that py-spy knows"
 
 
+def test_it_says_how_long_it_really_looked_and_ends_one_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    with program([sys.executable, "-c", SPIN], env=environment()) as process:
+        _profiled(process.pid)
+        found = profiled(process.pid, ProfileRequest(seconds=0.4, rate=20.4), CLOCK)
+        assert (found.seconds, found.rate, found.samples) == (1.0, 20.0, 20)
+        monkeypatch.setattr("perf.profile.external._EXTRA", -0.9)
+        with pytest.raises(PerfError, match=r"py-spy did not end within 0\.1 s, and was stopped"):
+            profiled(process.pid, ProfileRequest(seconds=1.0), CLOCK)
+
+
 LOOK = """
 import sys
 from perf.clock import SystemClock
