@@ -111,6 +111,13 @@ class ProductionManager:
         """Set everything up; a second call changes nothing. Raises: SettingsError when the health port is taken."""
         if self._closing:
             return
+        try:
+            self._set_up()
+        except BaseException:
+            self._close()
+            raise
+
+    def _set_up(self) -> None:
         logs.configure(self.settings.logs, RedactingFilter(Redactor(logs.secrets(self.settings))))
         self._closing.append(self._stop.set)
         if self.limits.set and default.running() is None:
@@ -127,25 +134,34 @@ class ProductionManager:
 
     def stop(self) -> None:
         """Take everything back, and hand over what was recorded."""
-        for close in reversed(self._closing):
-            close()
-        self._closing.clear()
+        self._close()
         ending.ending()
         if threading.current_thread() is threading.main_thread():
             for number, handler in self._handlers.items():
                 signal.signal(number, handler)
         self._handlers.clear()
 
+    def _close(self) -> None:
+        for close in reversed(self._closing):
+            close()
+        self._closing.clear()
+
     def _open_health_port(self) -> None:
         port = self.settings.production.health_port
         if not port:
             return
         from perf.api.healthport import HealthPort, gates  # only who asks for the port pays for a server
-        from perf.api.hosts import answered
+        from perf.api.hosts import ANY, FIGURES, LOOPBACK, is_loopback
 
         host = self.settings.server.host
-        hosts = answered(host, insecure=self.settings.insecure)
-        opened = HealthPort(gates(lambda: self.health), host=host, port=port, hosts=hosts)
+        # Nobody signs in here: who is elsewhere learns the state, as on perf's own ports, and why only where all may know.
+        bare = not self.settings.insecure and not is_loopback(host)
+        hosts = (
+            (ANY,)
+            if self.settings.insecure
+            else (*LOOPBACK, *((FIGURES,) if bare else ()), *self.settings.access.hosts)
+        )
+        opened = HealthPort(gates(lambda: self.health, bare=bare), host=host, port=port, hosts=hosts)
         self._closing.append(opened.stop)
         opened.start()
 

@@ -100,11 +100,12 @@ def open_port(runtime: Runtime, host: str, hosts: tuple[str, ...]) -> AbstractCo
     return HealthPort(routes, host=host, port=port, hosts=hosts, guarding=[guard])
 
 
-def gates(health_of: Callable[[], HealthChecker]) -> list[Route]:
-    """``/health``, ``/health/ready`` and ``/health/live`` of a process that may own no store."""
+def gates(health_of: Callable[[], HealthChecker], *, bare: bool = False) -> list[Route]:
+    """``/health``, ``/health/ready`` and ``/health/live`` of a process that may own no store; *bare* without details."""
 
     def answer(body: dict[str, object]) -> Response:
-        return JSONResponse(body, endpoints.http_code(body), headers={"cache-control": "no-store"})
+        told = endpoints.bare(body) if bare else body
+        return JSONResponse(told, endpoints.http_code(body), headers={"cache-control": "no-store"})
 
     async def all_of_it(_: Request) -> Response:
         return answer(await run_in_threadpool(health_of().get_health_endpoint_response))

@@ -6,14 +6,16 @@ import gzip
 import json
 import logging
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from urllib.error import HTTPError
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -93,6 +95,30 @@ def test_the_health_port_tells_how_the_process_is(monkeypatch: pytest.MonkeyPatc
     manager.stop()
     with pytest.raises(OSError, match="refused"):
         urlopen(f"http://127.0.0.1:{port}/health", timeout=10)
+
+
+def test_a_health_port_that_others_reach_tells_them_the_state_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    port = free_port()
+    monkeypatch.setenv("PERF_HEALTH_PORT", str(port))
+    monkeypatch.setenv("PERF_SERVER__HOST", "0.0.0.0")
+    setup_production_environment(ProductionConfig(max_memory_mb=100_000)).limits.turn()
+    for path, word in (("health", "status"), ("health/ready", "ready"), ("health/live", "alive")):
+        # As a kubelet asks, by address.
+        asked = Request(f"http://127.0.0.1:{port}/{path}", headers={"Host": "192.0.2.7:8502"})
+        with urlopen(asked, timeout=10) as answer:
+            assert set(json.load(answer)) == {word, "timestamp"}
+    with pytest.raises(HTTPError, match="421") as refused:
+        urlopen(Request(f"http://127.0.0.1:{port}/health", headers={"Host": "rebound.example"}), timeout=10)
+    refused.value.close()
+
+
+def test_a_start_that_fails_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        monkeypatch.setenv("PERF_HEALTH_PORT", str(taken.getsockname()[1]))
+        with pytest.raises(SettingsError, match="Address already in use"):
+            setup_production_environment(ProductionConfig(max_memory_mb=100_000))
+        eventually(lambda: not [one for one in threading.enumerate() if one.name == "perf-limits"])
+    assert setup_production_environment(ProductionConfig(max_memory_mb=100_000)).config.max_memory_mb == 100_000
 
 
 PROGRAM = """
