@@ -51,7 +51,7 @@ class CertificateProbe:
             self._context.verify_mode = ssl.CERT_NONE
 
     def check(self) -> ProbeResult:
-        """Unhealthy when it isn't trusted, is over, or soon will be; unknown when the server can't be reached."""
+        """Unhealthy when it isn't trusted, is over, or soon will be, or when the server can't be reached."""
         options, clock = self._options, self._around.clock
         where = f"{options.server_name or options.host}:{options.port}"
         try:
