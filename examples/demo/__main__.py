@@ -57,7 +57,7 @@ def _play(options: argparse.Namespace) -> None:
         port = free.getsockname()[1]
     store = _emptied(options.folder.resolve()) / "perf.duckdb"
     _say(f"Writing {options.days:g} days of history ...")
-    _say(history.present(store, days=options.days))
+    _say(_written(store, options.days))
     url = address.loopback_url(server.host, port)
     processes = Processes(store.parent, {"PERF_STORE__PATH": str(store), "PERF_SEND__URL": url})
     try:
@@ -68,6 +68,17 @@ def _play(options: argparse.Namespace) -> None:
         for number in SIGNALS:  # A second Ctrl+C must leave nobody behind.
             signal.signal(number, signal.SIG_IGN)
         processes.stop()
+
+
+def _written(store: Path, days: float) -> str:
+    """The history, in *store*; a line that says how much. A signal ends it wherever it is."""
+    try:
+        return history.present(store, days=days)
+    except RuntimeError as error:
+        if str(error) != "Query interrupted":
+            raise
+        # What DuckDB makes of a signal within a statement.
+        raise KeyboardInterrupt from error
 
 
 def _emptied(folder: Path) -> Path:

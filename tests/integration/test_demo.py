@@ -191,6 +191,17 @@ def test_the_pace_follows_the_day() -> None:
     assert max(paces) > 2 * min(paces)
 
 
+def test_a_signal_ends_the_demo_while_it_writes_history(tmp_path: Path) -> None:
+    log, store = tmp_path / "demo.txt", tmp_path / "perf.duckdb"
+    words = ["--port", str(free_port()), "--folder", str(tmp_path)]
+    with program([sys.executable, "-m", "examples.demo", *words], env=environment(), log=log) as demo:
+        # Most of its time it is inside a statement by then.
+        eventually(lambda: store.exists() and store.stat().st_size > 2_000_000, seconds=90.0, every=0.2)
+        demo.send_signal(signal.SIGINT)
+        assert demo.wait(30.0) == 0, log.read_text()
+    assert log.read_text() == "Writing 14 days of history ...\nStopped.\n"
+
+
 def test_the_programs_arrive_in_the_store_and_end_together(tmp_path: Path) -> None:
     port, log = free_port(), tmp_path / "demo.txt"
     words = ["--port", str(port), "--days", "0.02", "--folder", str(tmp_path), "--faster", "20"]
