@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
+from perf.alerts.evaluator import BROKEN
 from perf.alerts.inhibition import Inhibitors
 from perf.alerts.outbox import trial
 from perf.alerts.silences import check, covering
@@ -127,7 +128,7 @@ class Alerts:
                 name=names.get(one.rule_id) or self.rules.past_name(one.rule_id),
             )
             for one in self._alerts.history(window, limit=MOST).incidents
-            if one.fired_at is not None
+            if one.fired_at is not None and one.labels != BROKEN
         ]
         return _merged(sorted(spans, key=lambda span: (span.name, span.start)))
 

@@ -9,6 +9,7 @@ from typing import TypeAlias
 import msgspec
 
 from perf.alerts import defaults, files, templates
+from perf.alerts.evaluator import BROKEN
 from perf.alerts.files import Difference, RulesError
 from perf.alerts.kinds import KINDS
 from perf.alerts.preview import Preview, preview
@@ -246,11 +247,11 @@ def _stands(rule: AlertRule, live: Iterable[Incident], past: Iterable[Incident],
 
 
 def _did(incidents: Sequence[Incident], now: float) -> Past:
-    """What *incidents* come to within the days before *now*."""
+    """What *incidents* come to within the days before *now*; that a rule was broken is no firing."""
     first = now - DAYS * DAY
     days, times, seconds = [0] * DAYS, 0, 0.0
     for one in incidents:
-        if one.fired_at is None:
+        if one.fired_at is None or one.labels == BROKEN:
             continue
         seconds += max(0.0, (one.resolved_at or now) - max(one.fired_at, first))
         if one.fired_at >= first:

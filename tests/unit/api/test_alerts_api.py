@@ -13,7 +13,8 @@ from perf import default
 from perf.alerts import AlertChannel, AlertConfig, AlertManager, AlertRule, AlertSeverity
 from perf.alerts.defaults import DEFAULTS
 from perf.clock import ManualClock
-from perf.model import Incident
+from perf.model import AlertRule as Rule
+from perf.model import Incident, Window
 from perf.views.rules import UnknownAlert
 from tests.unit.api.conftest import DEPTH, MAIL, NOW, Api
 
@@ -72,6 +73,15 @@ def test_an_incident_says_what_keeps_it_quiet_and_is_called_by_its_rule_also_whe
     alerts.rules.drop(one.rule_id, author="test")
     assert alerts.rules.past_name(one.rule_id) == "deep queue (dropped)"
     assert alerts.rules.past_name("never-there") == "never-there"
+
+
+def test_a_broken_rule_has_not_fired(writing: Api, clock: ManualClock) -> None:
+    writing.runtime.store.alerts.put_rule(Rule(id="b", name="broken", condition="value > nope"), "test")
+    clock.move(1.0)
+    writing.runtime.evaluator.turn()
+    (state,) = [one for one in writing.runtime.alerts.rules.states() if one.rule.id == "b"]
+    assert (state.state, state.past.times, state.past.seconds) == ("error", 0, 0.0)
+    assert writing.runtime.alerts.firings(Window(NOW - 60.0, NOW + 60.0)) == []
 
 
 def test_a_default_that_is_dropped_is_as_it_was(writing: Api) -> None:
