@@ -187,10 +187,12 @@ def _notice(  # noqa: PLR0913 - as `_row`
     channels = rule.channels or here.settings.channels
     if state is IncidentState.ERROR:
         channels = here.settings.system_channels if rule.on_error == SYSTEM else (rule.on_error,)
+    # What the rule said of an incident that fired is about the metric as it was then.
+    shown = one if state is IncidentState.ERROR else msgspec.structs.replace(one, summary="")
+    text = templates.text(msgspec.structs.replace(rule, message=""), shown, note)
     made = []
     for channel in channels:
         row = _row(one, rule, channel, kind, here, id=f"{one.id}.{name}.{channel}", at=at, note=note)
-        text = templates.text(msgspec.structs.replace(rule, message=""), one, note)
         made.append(msgspec.structs.replace(row, group=state.value, severity=Severity.MEDIUM, text=text))
     return made
 
