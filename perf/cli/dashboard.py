@@ -22,6 +22,8 @@ SIGTERM or Ctrl+C writes what is queued, checkpoints the store and ends.
 """
 
 APP = Path(__file__).resolve().parents[2] / "app.py"
+CONFIG = APP.parent / ".streamlit" / "config.toml"
+"""Without it Streamlit tells its makers of each visit, and shows tracebacks to readers."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,8 +36,9 @@ def run(options: argparse.Namespace) -> int:
     settings = address.addressed(tree.load(options.config), options.host, options.port)
     with_pages(settings.access)
     answered(settings.server.host, insecure=settings.insecure, access=settings.access)
-    if not APP.exists():
-        raise PerfError(f"no dashboard here: {APP} is missing")
+    for needed in (APP, CONFIG):
+        if not needed.exists():
+            raise PerfError(f"no dashboard here: {needed} is missing; install perf from its checkout, `pip install -e .`")
     with address.listener(settings.server) as free:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", str(APP)]

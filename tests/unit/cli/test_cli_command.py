@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ from perf.cli.address import ListenError, listening
 from perf.cli.export import ExportError, saved
 from perf.errors import SettingsError
 from perf.settings import ServerSettings
+from tests.services import ROOT, environment
 
 
 def test_version_is_the_package_s(capsys: pytest.CaptureFixture[str]) -> None:
@@ -30,6 +34,17 @@ def test_every_verb_explains_itself_with_examples(verb: str, capsys: pytest.Capt
     assert f"python -m perf {verb}" in text
     assert "Exit code" in text
     assert "examples:" in text
+
+
+def test_a_dashboard_without_streamlit_s_settings_does_not_start(tmp_path: Path) -> None:
+    # As `pip install .` leaves it: Streamlit would send statistics to its makers and show tracebacks to readers.
+    shutil.copytree(ROOT / "perf", tmp_path / "perf", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "app.py", tmp_path)
+    command = [sys.executable, "-m", "perf", "dashboard", "--port", "0"]
+    told = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60)
+    assert told.returncode == 2
+    missing = tmp_path / ".streamlit" / "config.toml"
+    assert told.stderr.splitlines()[-1].startswith(f"perf: no dashboard here: {missing} is missing")
 
 
 def test_an_error_is_one_line_and_exit_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
