@@ -41,7 +41,9 @@ def test_a_dashboard_without_streamlit_s_settings_does_not_start(tmp_path: Path)
     shutil.copytree(ROOT / "perf", tmp_path / "perf", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "app.py", tmp_path)
     command = [sys.executable, "-m", "perf", "dashboard", "--port", "0"]
-    told = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60)
+    told = subprocess.run(
+        command, check=False, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60
+    )
     assert told.returncode == 2
     missing = tmp_path / ".streamlit" / "config.toml"
     assert told.stderr.splitlines()[-1].startswith(f"perf: no dashboard here: {missing} is missing")
