@@ -38,7 +38,9 @@ def run(options: argparse.Namespace) -> int:
     answered(settings.server.host, insecure=settings.insecure, access=settings.access)
     for needed in (APP, CONFIG):
         if not needed.exists():
-            raise PerfError(f"no dashboard here: {needed} is missing; install perf from its checkout, `pip install -e .`")
+            raise PerfError(
+                f"no dashboard here: {needed} is missing; install perf from its checkout, `pip install -e .`"
+            )
     with address.listener(settings.server) as free:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", str(APP)]
