@@ -13,6 +13,9 @@ import pytest
 
 from perf.clock import ManualClock
 
+TESTS = Path(__file__).parent
+LONG = ("e2e", "integration")
+"""Folders of tests that start whole programs."""
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
 
 
@@ -42,6 +45,12 @@ def _refuse_outside(event: str, args: tuple[object, ...]) -> None:
 def pytest_configure() -> None:
     """From here on no socket of this process reaches another machine."""
     sys.addaudithook(_refuse_outside)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first, however the rest is mixed: what is quick fills up every process until the end."""
+    items.sort(key=lambda item: item.path.relative_to(TESTS).parts[0] not in LONG)
 
 
 def _refused(where: str, reason: object) -> str:

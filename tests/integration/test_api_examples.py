@@ -50,7 +50,7 @@ def _prepared(server: Served, endpoint: Endpoint, words: list[str]) -> list[str]
     if endpoint.method == "DELETE" and "rules" in endpoint.url:
         rule = {"name": "my queue", "metric": "queue_depth", "condition": "value > 100"}
         httpx2.put(f"{server.url}/api/v1/alerts/rules/my-queue", json=rule, timeout=30)
-    if endpoint.url == "/api/v1/sql":
+    if endpoint.url.endswith("/sql"):
         return [*words, "-H", f"authorization: Bearer {server.runtime.token}"]
     return words
 
