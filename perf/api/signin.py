@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import math
 import secrets
 from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TypeVar
 from urllib.parse import parse_qs
 
 from starlette.concurrency import run_in_threadpool
@@ -30,16 +33,24 @@ LARGEST = 10_000
 """Bytes of a form."""
 LONGEST_TARGET = 2_000
 _NO_STORE = {"cache-control": "no-store"}
+AT_ONCE = 4
+"""Threads that requests to one of these routes may take together: anybody may ask for one, and health waits for threads, too."""
 _Answer = Callable[[Runtime, Request], Awaitable[Response]]
+_T = TypeVar("_T")
+_GATE = "perf.signin"
+"""Key of the ASGI scope of what lets so many in."""
 
 
 def routes(runtime: Runtime) -> list[Route]:
     """The routes of this file, at the root; they lead to the first page where nobody signs in."""
 
     def route(path: str, method: str, answer: _Answer) -> Route:
+        gate = asyncio.Semaphore(AT_ONCE)  # Of its own: a provider that hangs keeps nobody with a password out.
+
         async def handle(request: Request) -> Response:
             if not runtime.access.signs_in:
                 return RedirectResponse("../" if path.count("/") > 1 else "./", 303, headers=_NO_STORE)
+            request.scope[_GATE] = gate
             return await answer(runtime, request)
 
         return Route(path, guarded(handle), methods=[method])
@@ -80,7 +91,7 @@ async def _password(runtime: Runtime, request: Request) -> Response:
         raise ApiError(404, "nobody signs in with a password here")
     address = request.client.host if request.client else ""
     try:
-        session = await run_in_threadpool(runtime.access.sign_in, name, password, address)
+        session = await _apart(request, partial(runtime.access.sign_in, name, password, address))
     except SignInError as error:
         answer = _page(runtime, request, wanted, str(error), 429 if error.wait else 401, name)
         if error.wait:
@@ -96,7 +107,7 @@ async def _leave(runtime: Runtime, request: Request) -> Response:
         raise ApiError(404, "there is no provider to sign in at")
     wanted = target(request.query_params.get("next", "/"))
     try:
-        url, attempt = await run_in_threadpool(provider.begin, wanted, ATTEMPT_SECONDS)
+        url, attempt = await _apart(request, partial(provider.begin, wanted, ATTEMPT_SECONDS))
     except ProviderError as error:
         return _failed(runtime, request, wanted, error)
     answer = RedirectResponse(url, 302, headers=_NO_STORE)
@@ -118,7 +129,7 @@ async def _back(runtime: Runtime, request: Request) -> Response:
         said = f"{query.get('error', 'no code')} {query.get('error_description', '')}".strip()[:200]
         return _failed(runtime, request, attempt.target, ProviderError(f"the provider answered: {said}"))
     try:
-        person = await run_in_threadpool(provider.finish, attempt, query["code"], query.get("iss", ""))
+        person = await _apart(request, partial(provider.finish, attempt, query["code"], query.get("iss", "")))
     except ProviderError as error:
         return _failed(runtime, request, attempt.target, error)
     answer = _signed_in(runtime, request, runtime.access.vouched(person), attempt.target)
@@ -138,9 +149,15 @@ async def _out(runtime: Runtime, request: Request) -> Response:
     session: Session | None = request.scope[SESSION]
     answer = RedirectResponse("./signin", 303, headers=_NO_STORE)
     if session is not None:
-        await run_in_threadpool(runtime.access.sign_out, session)
+        await _apart(request, partial(runtime.access.sign_out, session))
         answer.delete_cookie(COOKIE)
     return answer
+
+
+async def _apart(request: Request, act: Callable[[], _T]) -> _T:
+    """What *act* answers on one of the few threads of sign-ins; the others wait without one."""
+    async with request.scope[_GATE]:
+        return await run_in_threadpool(act)
 
 
 def _signed_in(runtime: Runtime, request: Request, session: Session, wanted: str) -> Response:
