@@ -15,6 +15,7 @@ from perf.model import Exemplar, Kind, Metric, Threshold
 from perf.ports import Clock
 from perf.record import Edge, Recorder, current
 from perf.record.callers import edges
+from perf.record.recorder import RecordError
 from perf.record.timers import FUNCTION, OPERATION, PAGE, Timer, recorded
 from perf.record.watch import Watch
 
@@ -79,7 +80,7 @@ _THRESHOLDS: Mapping[PerformanceMetricType, Threshold] = {
 class PerformanceMetric(msgspec.Struct, frozen=True, kw_only=True):
     """One number recorded by hand. *timestamp* is Unix seconds or a datetime (naive means UTC); None means now.
 
-    *tags* become labels; *context* is for people and is not stored.
+    *metric_type* may be its text. *tags* become labels; *context* is for people and is not stored. Raises: RecordError.
     """
 
     metric_type: PerformanceMetricType
@@ -87,6 +88,13 @@ class PerformanceMetric(msgspec.Struct, frozen=True, kw_only=True):
     timestamp: float | datetime | None = None
     context: dict[str, Any] = {}  # whatever the caller knows
     tags: dict[str, str] = {}
+
+    def __post_init__(self) -> None:
+        """Find the type that is named."""
+        try:
+            msgspec.structs.force_setattr(self, "metric_type", PerformanceMetricType(self.metric_type))
+        except ValueError as error:
+            raise RecordError(f"metric_type: {error}; known: {', '.join(PerformanceMetricType)}") from error
 
     @property
     def status(self) -> str:

@@ -123,7 +123,8 @@ async def _summary(runtime: Runtime, request: Request) -> Response:
 
 
 async def _alerts(runtime: Runtime, _request: Request) -> Response:
-    names = {rule.id: rule.name for rule in runtime.alerts.rules.all()}
+    rules = await run_in_threadpool(runtime.alerts.rules.all)
+    names = {rule.id: rule.name for rule in rules}
     found = await run_in_threadpool(runtime.alerts.open)
     shown = [
         {
@@ -143,11 +144,18 @@ async def _alerts(runtime: Runtime, _request: Request) -> Response:
 
 
 async def _acknowledge(runtime: Runtime, request: Request) -> Response:
-    return await acknowledged(runtime, request, (await decoded(request, Named, "a name")).by)
+    return await acknowledged(runtime, request, await _named(request))
 
 
 async def _resolve(runtime: Runtime, request: Request) -> Response:
-    return await resolved(runtime, request, (await decoded(request, Named, "a name")).by)
+    return await resolved(runtime, request, await _named(request))
+
+
+async def _named(request: Request) -> str | None:
+    """Who does it, as far as the body says; older clients send none. Raises: ApiError."""
+    if "content-type" not in request.headers and not await content(request, LARGEST):
+        return None
+    return (await decoded(request, Named, "a name")).by
 
 
 async def _dashboard(_runtime: Runtime, _request: Request) -> Response:

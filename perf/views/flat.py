@@ -9,7 +9,7 @@ from perf.health.score import scored
 from perf.model import Histogram, Labels, Metric, Window
 from perf.model.distribution import merge
 from perf.ports import Store
-from perf.record.summary import REQUEST, summary
+from perf.record.summary import CUSTOM, REQUEST, summary
 from perf.settings import HealthSettings
 from perf.views import cache, health
 
@@ -20,7 +20,10 @@ Summary = dict[str, Any]  # numbers, None, and nested tables, as old scripts rea
 def owned(totals: Recorded, store: Store, settings: HealthSettings, now: float, hours: float) -> Summary:
     """What *store* knows of the last *hours*, and *totals* where it knows nothing yet."""
     known = health.facts(store, Window(now - hours * 3600.0, now + 1.0))
-    return _scored(summary(totals, store, now, hours), known, settings)
+    found = summary(totals, store, now, hours)
+    # What was recorded here a moment ago is newer than what is stored of it.
+    found["custom_metrics"] = _custom(store, now - hours * 3600.0) | found["custom_metrics"]
+    return _scored(found, known, settings)
 
 
 def here(totals: Recorded, now: float, hours: float) -> Summary:
@@ -35,6 +38,13 @@ def here(totals: Recorded, now: float, hours: float) -> Summary:
         "cache": _hits(totals),
     }
     return _scored(found, known, HealthSettings())
+
+
+def _custom(store: Store, since: float) -> dict[str, float]:
+    """Name -> the newest number that a program recorded under it, *since* then."""
+    known = [info for info in store.series() if info.metric.name == CUSTOM]
+    newest = sorted((one.last_ts, one.last_value, dict(one.labels)) for one in known if one.last_ts is not None)
+    return {labels.get("name", ""): value for ts, value, labels in newest if ts >= since and value is not None}
 
 
 def _scored(found: Summary, known: dict[str, float | None], settings: HealthSettings) -> Summary:

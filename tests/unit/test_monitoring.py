@@ -15,6 +15,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
@@ -39,6 +40,7 @@ from perf.monitoring import (
 )
 from perf.record import Recorder
 from perf.record import recorder as recorders
+from perf.record.recorder import RecordError
 from perf.runtime import Runtime
 from perf.settings import HostSettings, ProcessSettings, Settings, SourceSettings, StoreSettings
 from perf.transport.spool import Spool
@@ -113,6 +115,15 @@ def alone(monitor: PerformanceMonitor, monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PERF_SEND__URL", f"http://127.0.0.1:{free_port()}")
     return tmp_path
+
+
+def test_a_type_may_be_its_text_and_an_unknown_one_is_named() -> None:
+    text: Any = "cpu_usage"
+    metric = PerformanceMetric(metric_type=text, value=75.5)
+    assert (metric.metric_type, metric.status) == (PerformanceMetricType.CPU_USAGE, "unhealthy")
+    text = "colour"
+    with pytest.raises(RecordError, match=r"metric_type: 'colour' is not a valid .*; known: cpu_usage, memory_usage"):
+        PerformanceMetric(metric_type=text, value=1.0)
 
 
 def test_starting_stopping_and_recording_can_be_awaited_or_not(monitor: PerformanceMonitor, alone: Path) -> None:
@@ -330,6 +341,9 @@ def test_what_has_no_data_is_none_never_zero(monitor: PerformanceMonitor) -> Non
     assert 0 not in [value for value in summary.values() if isinstance(value, (int, float))]
 
 
+SENT = ((20.0, "a", 9.0), (5.0, "b", 8.0), (7_200.0, "c", 7.0))
+
+
 def test_the_owner_answers_from_its_store(monitor: PerformanceMonitor, runtime: Runtime) -> None:
     now = runtime.clock.now()
     runtime.start()
@@ -338,6 +352,10 @@ def test_the_owner_answers_from_its_store(monitor: PerformanceMonitor, runtime: 
             [
                 Sample(now - 5, Metric("cpu_usage_percent", unit="%"), (), 40.0),
                 Sample(now - 5, Metric("process_memory_bytes", unit="By"), (), 64.0 * 2**20),
+                *(
+                    Sample(now - age, monitoring.CUSTOM, (("name", "queue"), ("tag", tag)), value)
+                    for age, tag, value in SENT
+                ),
             ]
         ).result(10)
         log_processing_step("step", duration_ms=500.0)
@@ -349,6 +367,7 @@ def test_the_owner_answers_from_its_store(monitor: PerformanceMonitor, runtime: 
     assert monitor_summary["cpu_usage_percent"] == 40.0
     assert monitor_summary["system_health_score"] == 100.0  # CPU is the only part that was measured.
     assert monitor_summary["memory_usage_mb"] == 64.0
+    assert monitor_summary["custom_metrics"]["queue"] == 8.0  # the newest of both series
     assert monitor_summary["function_avg_duration_step"] == pytest.approx(0.5)
     assert monitor_summary["function_avg_duration_other"] == pytest.approx(0.5)
 

@@ -140,6 +140,14 @@ def test_a_file_is_compared_and_taken_whole_or_not_at_all(writing: Api) -> None:
     assert post(writing, "import", {"yaml": writing.get("/api/v1/alerts/export").text})[1]["changes"] == []
 
 
+def test_older_clients_say_no_name(writing: Api, clock: ManualClock) -> None:
+    path = f"/api/performance/alerts/{fired(writing, clock).id}"
+    found = writing.client.post(f"{path}/acknowledge")
+    assert (found.status_code, bool(found.json()["acknowledged_by"])) == (200, True)
+    assert writing.client.post(f"{path}/resolve", json={"by": "Ada"}).json()["state"] == "resolved"
+    assert writing.client.post(f"{path}/resolve", content="{}").status_code == 415
+
+
 def test_what_fires_is_acknowledged_silenced_and_resolved(writing: Api, clock: ManualClock) -> None:
     incident = fired(writing, clock)
     path = f"incidents/{incident.id}"
