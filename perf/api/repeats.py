@@ -43,6 +43,7 @@ class Repeats:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._running: dict[str, _Kept] = {}
 
     async def once(self, scope: str, key: str, body: bytes, act: Callable[[], Awaitable[Response]]) -> Response:
         """What *act* answers, or answered to *key* before; *scope* keeps clients and resources apart.
@@ -54,24 +55,23 @@ class Repeats:
             raise ApiError(400, "an Idempotency-Key has 1 to 200 visible ASCII characters")
         name, digest = f"{scope}\n{key.strip(chr(34))}", hashlib.sha256(body).hexdigest()
         self._expire()
-        found = self._kept.get(name)
+        found = self._running.get(name) or self._kept.get(name)
         if found is not None:
             return _again(found, digest)
-        self._kept[name] = _Kept(digest, self._clock.monotonic(), None)
+        self._running[name] = _Kept(digest, self._clock.monotonic(), None)
         try:
             answer = await act()
-        except BaseException:
-            del self._kept[name]
-            raise
+        finally:
+            del self._running[name]
         self._kept[name] = _Kept(digest, self._clock.monotonic(), answer)
         return answer
 
     def _expire(self) -> None:
-        """Forget what is too old, or too much; what is under way is never forgotten."""
+        """Forget what is too old, or too much."""
         horizon = self._clock.monotonic() - KEPT
         while self._kept:
             name, oldest = next(iter(self._kept.items()))
-            if oldest.answer is None or (oldest.since > horizon and len(self._kept) < MOST):
+            if oldest.since > horizon and len(self._kept) < MOST:
                 return
             del self._kept[name]
 

@@ -95,3 +95,29 @@ def test_answers_are_kept_for_a_day_and_so_many_of_them() -> None:
         assert len(repeats._kept) <= MOST
 
     asyncio.run(run())
+
+
+def test_answers_end_behind_one_that_is_still_given() -> None:
+    async def run() -> None:
+        clock = ManualClock()
+        repeats, over = Repeats(clock), asyncio.Event()
+
+        async def long() -> Response:
+            await over.wait()
+            return Response("done")
+
+        first = asyncio.create_task(repeats.once("c", "long", b"", long))
+        await asyncio.sleep(0)
+        for number in range(3):
+            await repeats.once("c", f"n{number}", b"", _ok)
+        clock.move(KEPT + 1)
+        await repeats.once("c", "new", b"", _ok)
+        assert len(repeats._kept) == 1
+        with pytest.raises(ApiError, match="is being answered"):
+            await repeats.once("c", "long", b"", _ok)
+        over.set()
+        await first
+        again = await repeats.once("c", "long", b"", _ok)
+        assert again.headers["idempotency-replayed"] == "true"
+
+    asyncio.run(run())
