@@ -257,10 +257,11 @@ class Runtime:
         self._maintenance = self.writer.call(lambda: self.store.maintain(self.clock.now()))
 
     def _evaluate(self) -> None:
-        """One turn of the rules; that it went well, and that what it queued is being sent, is what the heartbeat tells."""
+        """One turn of the rules; the heartbeat tells that it went well, that what it queued is being sent, and samples stored."""
         if self.evaluator is not None and self.evaluator.turn():
             self.sender.turn()
-        if self.clock.monotonic() - self._delivery.beat().last < HEALTH_SECONDS:
+        delivers = self.clock.monotonic() - self._delivery.beat().last < HEALTH_SECONDS
+        if delivers and not self.writer.stats().stuck:
             self._dead_man.beat()
 
     def _sampler(self) -> Sampler:

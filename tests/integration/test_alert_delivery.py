@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -13,7 +15,8 @@ from perf.alerts.heartbeat import Heartbeat
 from perf.alerts.outbox import Sender, opened, trial
 from perf.alertsettings import AlertSettings, HeartbeatSettings, TargetSettings, WebhookSettings
 from perf.clock import ManualClock, SystemClock
-from perf.model import EVERY, AlertRule, Metric, Sample, Severity, Step, Window
+from perf.errors import StoreError
+from perf.model import EVERY, AlertRule, Batch, Measurement, Metric, Sample, Severity, Step, Window
 from perf.runtime import Runtime
 from perf.settings import HostSettings, ProcessSettings, Settings, SourceSettings, StoreSettings
 from perf.store.duckdb import DuckDBStore
@@ -228,3 +231,33 @@ def test_the_heartbeat_is_sent_at_its_interval_and_only_when_asked() -> None:
         eventually(lambda: beat.sent == 2)
         assert [request.path for request in there.requests] == ["/ping", "/ping"]
         assert there.requests[0].json() == {"service": "perf", "status": "ok", "timestamp": 1_800_000_000.0}
+
+
+def test_the_heartbeat_stops_while_samples_are_not_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = threading.Event()
+    with receiver() as there:
+        beats = HeartbeatSettings(url=f"{there.url}/ping", interval=0.1)
+        store = StoreSettings(path=str(tmp_path / "perf.duckdb"))
+        runtime = Runtime(Settings(store=store, alerts=AlertSettings(heartbeat=beats, targets=HERE)))
+        append = runtime.store.append
+
+        def appended(samples: Sequence[Measurement], batches: Sequence[Batch] = ()) -> None:
+            if broken.is_set():
+                raise StoreError("the disk is gone")
+            append(samples, batches)
+
+        monkeypatch.setattr(runtime.store, "append", appended)
+        runtime.start()
+        try:
+            eventually(lambda: there.requests)
+            broken.set()
+            eventually(lambda: runtime.writer.stats().stuck)
+            eventually(lambda: runtime.beats() and runtime._evaluation.beat().last > runtime.clock.monotonic() - 0.1)
+            told = len(there.requests)
+            turned = runtime._evaluation.beat().last
+            eventually(lambda: runtime._evaluation.beat().last > turned + 1.5)
+            assert len(there.requests) <= told + 1  # one may have been on its way
+            broken.clear()
+            eventually(lambda: len(there.requests) > told + 2)
+        finally:
+            runtime.stop()
