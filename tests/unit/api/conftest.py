@@ -9,6 +9,7 @@ import httpx2
 import pytest
 from starlette.testclient import TestClient
 
+from perf.api import loglevel
 from perf.api.app import build
 from perf.clock import ManualClock
 from perf.model import Kind, Labels, Metric, Sample
@@ -49,6 +50,13 @@ class Api:
         bearer = f"Bearer {self.runtime.token if token is None else token}"
         headers = {b"authorization": bearer.encode("latin-1")}
         return self.client.post("/api/v1/sql", json=body, headers=headers)
+
+
+@pytest.fixture(autouse=True)
+def _level_of_logs() -> Iterator[None]:
+    """The level belongs to the process: one that a test sets ends with it."""
+    yield
+    loglevel._CHANGE.reset()
 
 
 def quiet(path: Path, backend: str = "duckdb") -> Settings:

@@ -12,7 +12,6 @@ from starlette.testclient import TestClient
 
 from perf import logs
 from perf.alerts.redaction import RedactingFilter, Redactor
-from perf.api import loglevel
 from perf.api.app import build
 from perf.runtime import Runtime
 from perf.settings import LogSettings, ProductionSettings, Settings, StoreSettings
@@ -52,9 +51,8 @@ class Log:
 
 
 @pytest.fixture
-def log(capsys: pytest.CaptureFixture[str]) -> Iterator[Log]:
-    yield Log(capsys)
-    loglevel._CHANGE.reset()
+def log(capsys: pytest.CaptureFixture[str]) -> Log:
+    return Log(capsys)
 
 
 def test_an_id_that_is_given_is_kept_everywhere(client: TestClient, log: Log) -> None:
@@ -118,7 +116,7 @@ def test_text_lines_end_with_the_id(client: TestClient, capsys: pytest.CaptureFi
 def test_a_level_holds_for_its_time_and_the_one_before_comes_back(client: TestClient, log: Log) -> None:
     log.begin()
     assert client.get("/api/v1/log-level").json() == {"level": "DEBUG", "changed": False}
-    changed = client.put("/api/v1/log-level", json={"level": "ERROR", "seconds": 0.3})
+    changed = client.put("/api/v1/log-level", json={"level": "ERROR", "seconds": 2})
     assert changed.json() == {"level": "ERROR", "changed": True}
     assert not logging.getLogger("dashboard.any").isEnabledFor(logging.WARNING)
     eventually(lambda: client.get("/api/v1/log-level").json() == {"level": "DEBUG", "changed": False})
