@@ -72,16 +72,26 @@ class LevelChange:
         with self._lock:
             if self._before is None:
                 self._before = logging.getLogger(OURS[0]).level
-            self._restart(threading.Timer(seconds, self.reset))
+            timer = threading.Timer(seconds, lambda: self._over(timer))
+            self._restart(timer)
             _apply(number)
 
     def reset(self) -> None:
         """Log as the settings say."""
         with self._lock:
-            if self._before is not None:
-                _apply(self._before)
-                self._before = None
-            self._restart(None)
+            self._end()
+
+    def _over(self, timer: threading.Timer) -> None:
+        """The time of *timer* has come; nothing happens when the level was changed again meanwhile."""
+        with self._lock:
+            if self._back is timer:
+                self._end()
+
+    def _end(self) -> None:
+        if self._before is not None:
+            _apply(self._before)
+            self._before = None
+        self._restart(None)
 
     def _restart(self, timer: threading.Timer | None) -> None:
         if self._back is not None:
