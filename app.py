@@ -15,6 +15,7 @@ if str(ROOT) not in sys.path:
 
 from dashboard import access, assets, first, frontend, nav, startup, subpath  # noqa: E402  # The folder of this file must be importable first.
 from perf.api.app import needs, routes  # noqa: E402
+from perf.api.direct import Direct, firsts  # noqa: E402
 from perf.api.guard import Guard  # noqa: E402
 from perf.api.hosts import KnownHosts  # noqa: E402
 from perf.api.middleware import SecurityHeaders  # noqa: E402
@@ -22,17 +23,18 @@ from perf.api.problem import http_error  # noqa: E402
 from perf.api.stack import stack  # noqa: E402
 
 runtime = startup.open_runtime()
-ours = [*routes(runtime), *assets.routes(), *nav.routes()]
+ours = [*routes(runtime), *assets.routes()]
 app = st.App(
     ROOT / "dashboard" / "main.py",
     lifespan=startup.lifespan,
-    routes=ours,
+    routes=nav.routes(),
     middleware=[
-        Middleware(subpath.SubPath, first=subpath.firsts(ours)),
+        Middleware(subpath.SubPath, first=firsts([*ours, *nav.routes()])),
         *stack(runtime),
         Middleware(KnownHosts, hosts=startup.hosts(runtime.settings)),
         Middleware(SecurityHeaders, https=runtime.settings.access.url.startswith("https:")),
         Middleware(Guard, access=runtime.access, rules=access.rules(needs()), base=startup.base()),
+        Middleware(Direct, routes=ours),
         Middleware(assets.Preload),
         Middleware(first.FirstPage),
         Middleware(frontend.Frontend),

@@ -19,6 +19,7 @@ from perf.alerts.redaction import RedactingFilter, Redactor
 from perf.api.ending import ending, take_over
 from perf.api.healthport import HealthPort, open_port
 from perf.api.hosts import answered, with_pages
+from perf.api.turns import prompt
 from perf.errors import PerfError
 from perf.runtime import Runtime
 from perf.settings import ProductionSettings, Settings
@@ -48,6 +49,7 @@ async def lifespan(_: st.App) -> AsyncIterator[dict[str, object]]:
     """Start before the first request, stop after the last."""
     runtime = default.get()
     end = ending(runtime)
+    prompt()
     take_over(end)
     runtime.start(url())
     await run_in_threadpool(_warm)

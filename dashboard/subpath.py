@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import streamlit as st
-from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 
@@ -33,8 +32,3 @@ class SubPath:
             return scope
         raw = scope.get("raw_path", path.encode()).removeprefix(self._base.encode())
         return {**scope, "path": shorter, "raw_path": raw}
-
-
-def firsts(routes: Iterable[BaseRoute]) -> set[str]:
-    """What the paths of *routes* begin with: ``api``, ``health``, ``assets`` and so on."""
-    return {path.split("/")[1] for path in (str(getattr(route, "path", "")) for route in routes) if path.strip("/")}

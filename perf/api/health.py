@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -9,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from perf import __version__
 from perf.api import exposition
 from perf.api.endpoint import Endpoint, principal
+from perf.api.parts import parts
 from perf.health import Health, endpoints, healthjson
 from perf.model.access import Scope
 from perf.runtime import Runtime
@@ -17,7 +19,8 @@ _NO_STORE = {"cache-control": "no-store"}
 
 
 async def _health(runtime: Runtime, request: Request) -> Response:
-    return _verdict(request, await run_in_threadpool(runtime.health.check))
+    found = runtime.health.at_once()
+    return _verdict(request, await run_in_threadpool(runtime.health.check) if found is None else found)
 
 
 async def _ready(runtime: Runtime, request: Request) -> Response:
@@ -35,12 +38,20 @@ async def _metrics(runtime: Runtime, request: Request) -> Response:
 
 
 def _verdict(request: Request, found: Health) -> Response:
-    """The format that is asked for, with the details that who asks may see."""
-    full = _answer(request, endpoints.health(found))
-    if not healthjson.wanted(request.headers.get("accept", "")):
-        return full
-    body = healthjson.body(found, __version__) if _may_read(request) else healthjson.bare(found)
-    return JSONResponse(body, full.status_code, headers=_NO_STORE, media_type=healthjson.MEDIA_TYPE)
+    """The format that is asked for, with the details that who asks may see; written once for each verdict."""
+    standard, reads = healthjson.wanted(request.headers.get("accept", "")), _may_read(request)
+    body = parts(request).verdicts.written(
+        found, (standard, reads), lambda: _written(found, standard=standard, reads=reads)
+    )
+    media_type = healthjson.MEDIA_TYPE if standard else "application/json"
+    return Response(body, endpoints.verdict_code(found), media_type=media_type, headers=_NO_STORE)
+
+
+def _written(found: Health, *, standard: bool, reads: bool) -> bytes:
+    if standard:
+        return msgspec.json.encode(healthjson.body(found, __version__) if reads else healthjson.bare(found))
+    body = endpoints.health(found)
+    return msgspec.json.encode(body if reads else endpoints.bare(body))
 
 
 def _answer(request: Request, body: dict[str, object]) -> Response:

@@ -63,10 +63,12 @@ def _serve(settings: Settings, listener: socket.socket, hosts: tuple[str, ...]) 
     from perf.api.app import build
     from perf.api.ending import ending, take_over
     from perf.api.healthport import open_port
+    from perf.api.turns import prompt
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
+            prompt()
             take_over(end)
 
     runtime = Runtime(settings)

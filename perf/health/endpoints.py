@@ -38,6 +38,11 @@ def bare(body: dict[str, object]) -> dict[str, object]:
     return {key: value for key, value in body.items() if key in ("status", "ready", "alive", "timestamp")}
 
 
+def verdict_code(found: Health) -> int:
+    """200 or 503: a degraded process still serves, an unhealthy one should get no traffic."""
+    return 503 if found.status is Status.UNHEALTHY else 200
+
+
 def http_code(body: dict[str, object]) -> int:
     """200 or 503 for a body made here: a degraded process still serves, an unhealthy one should get no traffic."""
     if "status" in body:

@@ -12,7 +12,8 @@ from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 from streamlit import config
 
-from dashboard.subpath import SubPath, firsts
+from dashboard.subpath import SubPath
+from perf.api.direct import firsts
 
 
 @pytest.fixture(params=["perf", "/deep/er/"], ids=["one word", "two words"])
