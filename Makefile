@@ -9,6 +9,8 @@ PY := $(VENV)/bin/python
 CODE := perf dashboard pages tools examples app.py
 # Extra words for the program that a target starts:  make test ARGS="-k window -x"
 ARGS ?=
+# Programs that start a hundred times in the tests must not be compiled a hundred times.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -72,7 +72,8 @@ def chromium() -> str:
 
 def environment(**changes: str) -> dict[str, str]:
     """This process's environment without its ``PERF_`` and ``STREAMLIT_`` variables, and with *changes*."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PERF_", "STREAMLIT_"))}
+    # A program that starts again and again need not be compiled each time.
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PERF_", "STREAMLIT_", "PYTHONDONTWRITE"))}
     return {**kept, "PYTHONPATH": str(ROOT), **changes}
 
 
