@@ -15,7 +15,9 @@ from perf.clock import ManualClock
 
 TESTS = Path(__file__).parent
 LONG = ("e2e", "integration")
-"""Folders of tests that start whole programs."""
+"""Folders of tests that start whole programs, and wait for them."""
+LONGEST = ("test_failures.py", "test_dashboard.py", "test_live_component.py")
+"""Files that take minutes: begun first, so that no process is left alone with one at the end."""
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
 
 
@@ -49,8 +51,19 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long files first, however the rest is mixed: what is quick fills up every process until the end."""
-    items.sort(key=lambda item: item.path.relative_to(TESTS).parts[0] not in LONG)
+    """Files that wait between files that compute, so that the processors have work all the time; otherwise in random order."""
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    waiting = sorted((path for path in files if _waits(path)), key=lambda path: path.name not in LONGEST)
+    computing = [path for path in files if not _waits(path)]
+    places = {path: number / len(waiting) for number, path in enumerate(waiting)}
+    places |= {path: number / len(computing) for number, path in enumerate(computing, 1)}
+    items[:] = [item for path in sorted(files, key=places.__getitem__) for item in files[path]]
+
+
+def _waits(path: Path) -> bool:
+    return path.relative_to(TESTS).parts[0] in LONG
 
 
 def _refused(where: str, reason: object) -> str:
