@@ -9,7 +9,7 @@ import streamlit as st
 from dashboard import access, alerting, data, nav, tables, theme, ui
 from dashboard.silences import SPANS
 from dashboard.state import State, lasted
-from dashboard.units import NOTHING, show
+from dashboard.units import NOTHING, counted, show
 from perf.model import AlertRule, Incident, IncidentFilter, IncidentState, Severity, Status
 from perf.model.access import Scope
 
@@ -25,7 +25,8 @@ def answer() -> None:
     found = alerting.firing()
     if not found:
         rules = [state.rule for state in alerting.states() if state.rule.enabled]
-        ui.answer(Status.HEALTHY, "Nothing fires.", f"{len(rules)} rules are watching.")
+        watching = "One rule is" if len(rules) == 1 else f"{len(rules)} rules are"
+        ui.answer(Status.HEALTHY, "Nothing fires.", f"{watching} watching.")
         return
     first = found[0]
     status = Status.UNHEALTHY if first.severity is Severity.CRITICAL else Status.DEGRADED
@@ -155,13 +156,13 @@ def history(state: State) -> None:
         state=None if stands == _ANY else IncidentState(stands),
         search=search or "",
     )
-    page = int(st.session_state.get("alert_page") or 1)
-    found = alerting.history(alerting.span(state), wanted, page)
+    window = alerting.span(state)
+    found = tables.turned(partial(alerting.history, window, wanted), alerting.PAGE_ROWS, "alert_page")
     if not found.total:
         ui.empty("Nothing fired in this range, or nothing of what is asked for.")
         return
     tables.plain([_past(one, names, state) for one in found.incidents], alt="Incidents, the newest first")
-    paged(found.total, "incidents", "alert_page")
+    tables.paged(counted(found.total, "incident"), found.total, alerting.PAGE_ROWS, "alert_page")
 
 
 def _past(one: Incident, names: dict[str, str], state: State) -> dict[str, object]:
@@ -178,13 +179,6 @@ def _past(one: Incident, names: dict[str, str], state: State) -> dict[str, objec
         "Acknowledged": one.acknowledged_by or NOTHING,
         "Says": one.summary,
     }
-
-
-def paged(total: int, what: str, key: str) -> None:
-    """How many there are, and the choice of a page."""
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.caption(f"{total:,} {what}, {alerting.PAGE_ROWS} a page")
-        st.pagination(max(1, -(-total // alerting.PAGE_ROWS)), key=key, bind="query-params")
 
 
 def _chosen(label: str, options: list[str], key: str, width: int) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
-from dashboard import access, alerting, alerts, data, tables, ui
+from dashboard import access, alerting, data, tables, ui
 from dashboard.state import State, lasted
-from dashboard.units import NOTHING, show
+from dashboard.units import NOTHING, counted, show
 from perf.model import Window
 from perf.model.access import Scope
 from perf.views.alerts import ChannelState
@@ -17,8 +19,7 @@ def deliveries(state: State) -> None:
     window = alerting.span(state)
     _channels(window)
     _test()
-    page = int(st.session_state.get("delivery_page") or 1)
-    found = alerting.deliveries(window, page)
+    found = tables.turned(partial(alerting.deliveries, window), alerting.PAGE_ROWS, "delivery_page")
     if not found.total:
         ui.empty("Every attempt to tell somebody stands here, with its outcome and how long it took.")
         return
@@ -35,7 +36,7 @@ def deliveries(state: State) -> None:
         for one in found.deliveries
     ]
     tables.plain(rows, alt="Attempts, the newest first")
-    alerts.paged(found.total, "attempts", "delivery_page")
+    tables.paged(counted(found.total, "attempt"), found.total, alerting.PAGE_ROWS, "delivery_page")
 
 
 def _test() -> None:

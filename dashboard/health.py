@@ -27,7 +27,8 @@ def answer() -> None:
     """Which checks need a look, and the score."""
     health = data.health()
     bad = [result for result in health.results if result.status is not Status.HEALTHY]
-    words = "All checks pass." if not bad else f"{len(bad)} of {len(health.results)} checks need a look."
+    need = "needs" if len(bad) == 1 else "need"
+    words = "All checks pass." if not bad else f"{len(bad)} of {len(health.results)} checks {need} a look."
     found = checks.score()
     number = "" if found.value is None else f"Score {found.value:.0f}, {found.grade}. "
     worst = sorted(bad, key=lambda one: (-weight(one).rank, -one.status.rank))[:2]
@@ -67,7 +68,8 @@ def needs() -> None:
         return
     st.html(drawn)
     alone = len(states) - len(dependencies.layout(states))
-    st.caption(f"An arrow leads to what waits. {alone} others neither wait nor are waited for.")
+    others = "One other neither waits nor is" if alone == 1 else f"{alone} others neither wait nor are"
+    st.caption("An arrow leads to what waits." + (f" {others} waited for." if alone else ""))
 
 
 def score(state: State) -> None:

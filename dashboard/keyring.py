@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 import streamlit as st
 
 from dashboard import access, data, tables, ui
 from dashboard.state import State
-from dashboard.units import NOTHING
+from dashboard.units import NOTHING, counted
 from perf.model import Window
 from perf.model.access import ApiKey, AuditEntry, Scope
-from perf.views.audit import as_csv
 
 PAGE_ROWS = 25
-FILE_ROWS = 100_000
-ACTIONS = ("any", "sign", "key", "rule", "silence", "incident", "threshold", "cache", "sessions", "api")
+ACTIONS = (
+    "any",
+    *("sign", "key", "rule", "silence", "incident", "threshold", "cache", "sessions"),
+    *("checks", "channel", "profile", "log-level", "api"),
+)
+"""How actions in the audit log begin."""
 SPANS: dict[str, float | None] = {
     "30 days": 30 * 86_400.0,
     "90 days": 90 * 86_400.0,
@@ -30,7 +35,7 @@ def keys(state: State) -> None:
         return
     found = data.runtime().access.keys.all()
     if found:
-        tables.plain([_key(key, state) for key in found], alt="API keys")
+        tables.plain([_key(key, state) for key in found], alt="API keys", height=390 if len(found) > 10 else "content")
         _revoke([key for key in found if key.state(data.now()) == "valid"])
     else:
         ui.empty("No program has a key yet. A key opens the API to it, without anybody's password.")
@@ -47,26 +52,24 @@ def audit(state: State) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         chosen = str(st.selectbox("Action", ACTIONS, key="audit_action", width=160, bind="query-params"))
         who = st.text_input("By", key="audit_who", placeholder="anybody", width=200, bind="query-params") or ""
-    action, log = "" if chosen == ACTIONS[0] else chosen, data.runtime().access.audit
-    ever = Window(0.0, data.now() + 60.0)
-    page = int(st.session_state.get("audit_page") or 1)
-    found = log.entries(ever, PAGE_ROWS, (page - 1) * PAGE_ROWS, action=action, who=who)
+        action = "" if chosen == ACTIONS[0] else chosen
+        query = urlencode({"format": "csv", "from": 0, "action": action, "who": who})
+        st.link_button("CSV", f"api/v1/audit?{query}", icon=":material/download:", help="Every entry that matches")
+    ever, log = Window(0.0, data.now() + 60.0), data.runtime().access.audit
+    found = tables.turned(
+        lambda page: log.entries(ever, PAGE_ROWS, (page - 1) * PAGE_ROWS, action=action, who=who),
+        PAGE_ROWS,
+        "audit_page",
+    )
     if not found.total:
-        ui.empty("Every change stands here, with who made it, when, and from where.")
+        ui.empty(
+            "No entry matches."
+            if action or who
+            else "Every change stands here, with who made it, when, and from where."
+        )
         return
     tables.plain([_entry(one, state) for one in found.entries], alt="Audit log, the newest first")
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.caption(f"{found.total:,} entries, {PAGE_ROWS} a page")
-        st.download_button(
-            "CSV",
-            lambda: as_csv(log.entries(ever, FILE_ROWS, action=action, who=who).entries),
-            "audit.csv",
-            "text/csv",
-            key="audit_csv",
-            icon=":material/download:",
-            on_click="ignore",
-        )
-        st.pagination(max(1, -(-found.total // PAGE_ROWS)), key="audit_page", bind="query-params")
+    tables.paged(counted(found.total, "entry", "entries"), found.total, PAGE_ROWS, "audit_page")
 
 
 def _admin(what: str) -> bool:

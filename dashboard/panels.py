@@ -21,7 +21,7 @@ MODES = tuple(
 
 RECORDING = (
     Tile(label="A call", query="max(perf_record_call_seconds)", unit="s", note="recorded; slowest program"),
-    Tile(label="Recording", query="max(perf_record_cpu_ratio)", unit="of a core", note="busiest program"),
+    Tile(label="Recording", query="max(perf_record_cpu_ratio)", unit="ratio", note="of a core; busiest program"),
     Tile(label="Not recorded", query="sum(rate(perf_record_dropped_total))", unit="1/s", note="dropped", quiet=True),
     Tile(
         label="Lost batches",

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from dashboard import access, data, theme
+from dashboard import access, data, tables, theme
 from dashboard.state import clock_time
+from dashboard.units import show
 from perf.model.access import Scope
 from perf.profile import Profile
 from perf.profile.profiler import ProfileRequest
@@ -16,6 +20,8 @@ from perf.profile.stacks import Box, boxes, collapsed, costliest, speedscope
 _ROW = 22
 """Pixels a level of the chart takes."""
 _TALLEST = 900
+_THIN = 0.05
+"""A level whose boxes hold less of all samples is seen after a click only: one deep stack would leave the chart empty."""
 
 
 def running() -> bool:
@@ -32,7 +38,8 @@ def controls() -> None:
     """How long, how often, and the button."""
     profiler = data.runtime().profiler
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        seconds = st.number_input("Seconds", 1, int(min(120.0, profiler.longest)), 10, key="profile_seconds", width=140)
+        most = max(1, int(min(120.0, profiler.longest)))
+        seconds = st.number_input("Seconds", 1, most, min(10, most), key="profile_seconds", width=140)
         rate = st.number_input("Looks a second", 10, 500, 100, step=10, key="profile_rate", width=160)
         idle = st.toggle("waiting threads, too", key="profile_idle")
         why = access.reason(Scope.OPERATE)
@@ -52,7 +59,7 @@ def progress() -> None:
     if state.running:
         st.session_state["profiling"] = True
         left = max(0.0, (state.until or 0.0) - data.now())
-        st.markdown(f":gray[{state.by} is taking a profile; {left:.0f} s to go.]")
+        st.markdown(f":gray[{tables.escaped(state.by)} is taking a profile; {left:.0f} s to go.]")
     elif st.session_state.pop("profiling", False):
         st.rerun()
 
@@ -60,14 +67,9 @@ def progress() -> None:
 def note(profile: Profile, zone: str) -> str:
     """When it was taken, of how many looks it consists, and what it cost."""
     when = clock_time(profile.started, zone, data.now(), seconds=True)
-    missed = (
-        f", {1 - profile.kept:.0%} of the looks missed: the process or the machine was busy"
-        if profile.kept < 0.95
-        else ""
-    )
-    return (
-        f"{when}, {profile.samples} looks in {profile.seconds:.1f} s; looking took {profile.cost:.1%} of a core{missed}"
-    )
+    looks = f"{when}, {profile.samples:,} looks in {profile.seconds:.1f} s; looking took {show(profile.cost, 'ratio')} of a core"
+    missed = f"{show(1 - profile.kept, 'ratio')} of the looks missed: the process or the machine was busy"
+    return f"{looks}, {missed}" if profile.kept < 0.95 else looks
 
 
 def flame(profile: Profile) -> None:
@@ -76,25 +78,36 @@ def flame(profile: Profile) -> None:
     if not found:
         st.markdown(":gray[Every thread was waiting all the time.]")
         return
-    depth = min(max(len(box.path) for box in found) + 1, _TALLEST // _ROW)
-    figure = go.Figure(_icicle(found, profile))
+    levels = shown_levels(found)
+    figure = go.Figure(_icicle(found, profile, levels))
     figure.update_layout(
-        height=max(160, depth * _ROW),
+        height=(levels + 1) * _ROW,
         margin={"l": 0, "r": 0, "t": 0, "b": 0},
         uniformtext={"minsize": 9, "mode": "hide"},
     )
     st.plotly_chart(figure, key="flame", config={"displayModeBar": False})
+    st.caption("A click on a box goes deeper; the line above the chart leads back.")
+
+
+def shown_levels(found: Sequence[Box]) -> int:
+    """How many levels of *found* are worth their room before anything is clicked."""
+    widths: Counter[int] = Counter()
+    for box in found:
+        widths[len(box.path)] += box.count
+    worth = max(level for level, width in widths.items() if width >= _THIN * widths[1])
+    return min(max(worth, 6), _TALLEST // _ROW)
 
 
 def table(profile: Profile) -> None:
     """The functions in which most samples ended."""
     total = max(1, sum(one.count for one in profile.stacks))
-    rows = [(name, own / total, whole / total) for name, own, whole in costliest(profile)]
-    share = st.column_config.ProgressColumn(format="percent", min_value=0.0, max_value=1.0)
+    rows = [(name, 100 * own / total, 100 * whole / total) for name, own, whole in costliest(profile)]
+    share = st.column_config.ProgressColumn(format="%.1f %%", min_value=0.0, max_value=100.0)
     st.dataframe(
-        pd.DataFrame(rows, columns=["function", "self", "with calls"]),
+        pd.DataFrame(rows, columns=["Function", "Self", "With calls"]),
         hide_index=True,
-        column_config={"self": share, "with calls": share},
+        column_config={"Self": share, "With calls": share},
+        alt="Costliest functions",
     )
 
 
@@ -105,7 +118,7 @@ def downloads(profile: Profile) -> None:
         st.download_button("collapsed stacks", lambda: collapsed(profile).encode(), "perf.collapsed.txt", "text/plain")
 
 
-def _icicle(found: list[Box], profile: Profile) -> go.Icicle:
+def _icicle(found: Sequence[Box], profile: Profile, levels: int) -> go.Icicle:
     period = profile.seconds / max(1, profile.samples)
     return go.Icicle(
         ids=["\n".join(box.path) for box in found],
@@ -121,7 +134,7 @@ def _icicle(found: list[Box], profile: Profile) -> go.Icicle:
         marker={"colors": [_color(box) for box in found], "line": {"width": 0}},
         textposition="middle left",
         pathbar={"visible": True, "thickness": _ROW},
-        maxdepth=_TALLEST // _ROW,
+        maxdepth=levels + 1,  # The root above the threads, which isn't drawn, counts.
     )
 
 

@@ -159,7 +159,7 @@ def footer(zone: str) -> None:
     """Whose time is shown, and what perf itself takes."""
     cost = data.newest("process_cpu_percent")
     own = next((i.last_value for i in cost if ("process", "perf") in i.labels), None)
-    words = "" if own is None else f" · perf uses {show(own, '%')} of a core"
+    words = "" if own is None else f" · perf uses {show(own, '%')} of a core".replace(" %", "\u00a0%")
     st.caption(f"Times in {zone}{words}")
     if access.signs_in():
         # A link of Streamlit's own would open another tab.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Protocol, TypeVar
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pandas as pd
 import streamlit as st
 
@@ -15,13 +16,14 @@ from dashboard import data
 from dashboard.data import Setting
 from dashboard.state import POINTS, State, lasted
 from dashboard.theme import LOOKS
-from dashboard.units import NOTHING, exact, show
+from dashboard.units import NOTHING, counted, exact, show
 from perf.model import Change, Labels, LevelUsage, RowOrder, Rows, RowsQuery, Selector, Status, Window
 from perf.settings import as_thresholds
 from perf.sources.sampler import SourceState
 from perf.timerange import rfc3339
 
 PAGE_ROWS = 50
+_Page = TypeVar("_Page", bound="Counted")
 _ORDERS = {
     "newest first": (RowOrder.TIME, True),
     "oldest first": (RowOrder.TIME, False),
@@ -46,6 +48,28 @@ def plain(rows: Sequence[Mapping[str, object]], *, alt: str, height: int | Liter
     st.dataframe(pd.DataFrame(rows), hide_index=True, height=height, alt=alt, width="stretch")
 
 
+class Counted(Protocol):
+    """A page of something, and of how many it is one."""
+
+    @property
+    def total(self) -> int:
+        """How many there are on all pages."""
+
+
+def turned(ask: Callable[[int], _Page], rows: int, key: str) -> _Page:
+    """What *ask* answers for the page that is chosen below; for the first when a filter or a range left fewer pages."""
+    page = int(st.session_state.get(key) or 1)
+    found = ask(page)
+    return found if found.total > (page - 1) * rows else ask(1)
+
+
+def paged(what: str, total: int, rows: int, key: str) -> None:
+    """How many there are, and the choice of a page of so many *rows*."""
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.caption(f"{what}, {rows} a page")
+        st.pagination(max(1, -(-total // rows)), key=key, bind="query-params")
+
+
 def samples(state: State, window: Window, metrics: tuple[str, ...]) -> None:
     """Raw samples, page by page, with search, order and the whole result as a download."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
@@ -55,7 +79,6 @@ def samples(state: State, window: Window, metrics: tuple[str, ...]) -> None:
         ordered = st.selectbox("Order", list(_ORDERS), key="order", width=180, bind="query-params")
         place = st.container(horizontal=True, gap="small", width="content")
     order, descending = _ORDERS[str(ordered)]
-    page = int(st.session_state.get("page") or 1)
     query = RowsQuery(
         window=window,
         selectors=tuple(Selector(metric) for metric in metrics),
@@ -63,19 +86,17 @@ def samples(state: State, window: Window, metrics: tuple[str, ...]) -> None:
         order=order,
         descending=descending,
         limit=PAGE_ROWS,
-        offset=(page - 1) * PAGE_ROWS,
     )
-    found = data.samples(query)
+    found = turned(
+        lambda page: data.samples(msgspec.structs.replace(query, offset=(page - 1) * PAGE_ROWS)), PAGE_ROWS, "page"
+    )
     with place:
         _downloads(metrics, window, search or "", state.zone)
     if not found.total:
         st.markdown(":gray[No samples match in this range.]")
         return
     _rows(found, state.zone)
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        count = "10,000+" if found.capped else f"{found.total:,}"
-        st.caption(f"{count} samples, {PAGE_ROWS} a page")
-        st.pagination(max(1, -(-found.total // PAGE_ROWS)), key="page", bind="query-params")
+    paged("10,000+ samples" if found.capped else counted(found.total, "sample"), found.total, PAGE_ROWS, "page")
 
 
 def _rows(found: Rows, zone: str) -> None:

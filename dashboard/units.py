@@ -13,6 +13,7 @@ _Scale = Sequence[tuple[float, str]]
 _TIME: _Scale = ((1e-9, "ns"), (1e-6, "µs"), (1e-3, "ms"), (1.0, "s"), (60.0, "min"), (3600.0, "h"))
 _IEC: _Scale = tuple((1024.0**power, unit) for power, unit in enumerate(("B", "KiB", "MiB", "GiB", "TiB", "PiB")))
 _SI: _Scale = ((1.0, ""), (1e3, "k"), (1e6, "M"), (1e9, "G"), (1e12, "T"))
+_SHARE: _Scale = ((0.01, "%"),)
 _DIGITS = 3
 _EXACT_DIGITS = 10
 
@@ -20,8 +21,8 @@ _EXACT_DIGITS = 10
 def show(value: float | None, unit: str = "") -> str:
     """*value* with three significant digits and a unit that fits: ``182 ms``, ``1.5 MiB/s``, ``18.4k``, ``0.21 %``.
 
-    *unit* is the metric's: ``s``, ``By``, ``By/s``, ``%``, ``1`` or empty for counts, ``1/s`` for rates of counts; any other
-    is put behind the number as it is. None and NaN give a dash.
+    *unit* is the metric's: ``s``, ``By``, ``By/s``, ``%``, ``1`` or empty for counts, ``1/s`` for rates of counts; ``ratio`` is
+    for a share of one, read in percent; any other is put behind the number as it is. None and NaN give a dash.
     """
     if value is None or math.isnan(value):
         return NOTHING
@@ -40,10 +41,15 @@ def exact(value: float | None, unit: str = "") -> str:
     """*value* in its base unit with up to ten significant digits: ``12,582,912 B``, ``0.1824137 s``."""
     if value is None or not math.isfinite(value):
         return show(value, unit)
-    base = {"s": " s", "By": " B", "By/s": " B/s", "1": "", "": "", "1/s": " /s", "/s": " /s"}
+    base = {"s": " s", "By": " B", "By/s": " B/s", "1": "", "": "", "1/s": " /s", "/s": " /s", "ratio": ""}
     sign = "−" if value < 0 else ""
     number = _number(abs(value), _EXACT_DIGITS)
     return f"{'' if number == '0' else sign}{number}{base.get(unit, f' {unit}')}"
+
+
+def counted(count: int, one: str, more: str = "") -> str:
+    """``1 entry``, ``1,204 entries``: *one* thing by name, and what *more* of them are called when not just by an s."""
+    return f"1 {one}" if count == 1 else f"{count:,} {more or f'{one}s'}"
 
 
 def ticks(top: float, unit: str, most: int = 5) -> list[float]:
@@ -68,13 +74,15 @@ def _scale(unit: str) -> tuple[_Scale, str, str]:
         return _SI, "", ""
     if unit in ("1/s", "/s"):
         return _SI, " /s", ""
+    if unit == "ratio":
+        return _SHARE, "", " "
     return ((1.0, ""),), f" {unit}", ""
 
 
 def _step(size: float, scale: _Scale) -> tuple[float, str]:
     """The largest step whose number is at least 1 once rounded; the base unit for zero."""
     if size == 0:
-        return next(step for step in scale if step[0] == 1.0)
+        return next((step for step in scale if step[0] == 1.0), scale[0])
     chosen = scale[0]
     for factor, name in scale:
         if float(_plain(size / factor, _DIGITS)) >= 1:

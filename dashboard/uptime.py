@@ -15,6 +15,7 @@ from perf.views.health import ProbeState, Uptime
 LEAST_SHARE = 18.0
 """Percent of a cell's height that a state takes at least: a minute of a day must be seen."""
 _WORST_FIRST = (Status.UNHEALTHY, Status.DEGRADED, Status.UNKNOWN, Status.HEALTHY)
+_GRADED = {"fair": Status.DEGRADED, "poor": Status.UNHEALTHY}
 _RATED = {Rated.GOOD: Status.HEALTHY, Rated.NEEDS_IMPROVEMENT: Status.DEGRADED, Rated.POOR: Status.UNHEALTHY}
 
 CSS = """<style>
@@ -80,8 +81,7 @@ def score(found: Score) -> str:
     """The number, what each part cost, and what its numbers are called."""
     if found.value is None:
         return ""
-    status = Status.HEALTHY if found.value >= 60 else Status.DEGRADED if found.value >= 40 else Status.UNHEALTHY
-    look = LOOKS[status]
+    look = LOOKS[_GRADED.get(found.grade, Status.HEALTHY)]
     whole = (
         f'<div class="whole"><span style="color:{look.color};font-size:0.7em" aria-hidden="true">{look.shape}</span> '
         f"{found.value:.0f} <small>of 100, {escape(found.grade)}</small></div>"

@@ -144,6 +144,15 @@ def test_trends_can_be_searched_and_ordered(filled: Runtime) -> None:
     assert any("No samples match in this range." in text.value for text in app.markdown)
 
 
+def test_a_search_that_leaves_fewer_pages_shows_the_first(filled: Runtime) -> None:
+    app = opened("trends")
+    app.session_state["page"] = 5
+    app.run()
+    assert len(table(app, "Time (UTC)")) == 40
+    app.text_input(key="search").set_value("CPU").run()
+    assert len(table(app, "Time (UTC)")) == 50
+
+
 def test_trends_link_to_the_whole_result(filled: Runtime) -> None:
     links = [link.url for link in opened("trends").link_button]
     assert [link.partition("?")[0] for link in links] == ["api/v1/export"] * 2
@@ -183,7 +192,7 @@ def test_health_can_be_checked_at_once(filled: Runtime) -> None:
     assert "All checks pass." in answer(app)
     app.button(key="run_checks").click().run()
     app.run()
-    assert "Unhealthy.</strong> 1 of 7 checks need a look." in answer(app)
+    assert "Unhealthy.</strong> 1 of 7 checks needs a look." in answer(app)
     assert ">unhealthy for 0 s<" in checked(app)
 
 
@@ -211,6 +220,27 @@ def test_settings_list_sources_changes_and_every_setting(filled: Runtime) -> Non
     assert "changed" in options["store.free_space_floor"]
     assert "PERF_STORE__FREE_SPACE_FLOOR" in options["store.free_space_floor"]
     assert "default" in options["store.threads"]
+
+
+def test_the_audit_log_is_filtered_and_linked_as_a_file(filled: Runtime) -> None:
+    filled.access.audit.note("checks.run", "disk")
+    filled.access.audit.note("log-level", after="DEBUG")
+    filled.writer.call(lambda: None).result(10)
+    app = opened("settings")
+    assert sorted(str(row[4]) for row in table(app, "When")) == ["checks.run", "log-level"]
+    app.selectbox(key="audit_action").set_value("checks").run()
+    assert [row[4] for row in table(app, "When")] == ["checks.run"]
+    assert "1 entry, 25 a page" in [caption.value for caption in app.caption]
+    assert [link.url for link in app.link_button] == ["api/v1/audit?format=csv&from=0&action=checks&who="]
+    app.text_input(key="audit_who").set_value("nobody").run()
+    assert any("No entry matches." in text.value for text in app.markdown)
+
+
+def test_a_profile_may_be_bounded_below_what_is_usual(filled: Runtime) -> None:
+    filled.profiler.longest = 5.0
+    app = opened("profiler")
+    assert (list(app.exception), list(app.error)) == ([], [])
+    assert app.number_input(key="profile_seconds").value == 5
 
 
 def test_the_sidebar_says_what_a_threshold_would_have_meant(filled: Runtime) -> None:

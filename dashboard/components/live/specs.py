@@ -68,7 +68,7 @@ class Band(msgspec.Struct, frozen=True):
 class Tile(msgspec.Struct, frozen=True, kw_only=True):
     """One number with its state, its change and its line.
 
-    *unit* is the metric's (``s``, ``By``, ``By/s``, ``%``, ``1/s``, empty for counts). *warning* and *critical* are exclusive
+    *unit* is the metric's (``s``, ``By``, ``By/s``, ``%``, ``ratio``, ``1/s``, empty for counts). *warning* and *critical* are exclusive
     limits in that unit; with *below* a smaller value is worse. *reduce* makes one number of the window. *delta* says how the
     change of the mean is written: ``relative`` in percent, ``points`` for values that are percentages, ``absolute`` in the
     unit, None not at all; it is coloured only when *worse* says which way is worse and the change is beyond two standard

@@ -5,14 +5,15 @@ export const NOTHING = "–";
 const TIME = [[1e-9, "ns"], [1e-6, "µs"], [1e-3, "ms"], [1, "s"], [60, "min"], [3600, "h"]];
 const IEC = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"].map((name, power) => [1024 ** power, name]);
 const SI = [[1, ""], [1e3, "k"], [1e6, "M"], [1e9, "G"], [1e12, "T"]];
-const BASE = { s: " s", By: " B", "By/s": " B/s", 1: "", "": "", "1/s": " /s", "/s": " /s" };
+const SHARE = [[0.01, "%"]];
+const BASE = { s: " s", By: " B", "By/s": " B/s", 1: "", "": "", "1/s": " /s", "/s": " /s", ratio: "" };
 const DIGITS = 3;
 const EXACT_DIGITS = 10;
 
 /**
  * A number with three significant digits and a unit that fits: `182 ms`, `1.5 MiB/s`, `18.4k`.
  * @param {number|null|undefined} value
- * @param {string} [unit] `s`, `By`, `By/s`, `%`, `1` or empty for counts, `1/s`; any other follows the number as it is
+ * @param {string} [unit] `s`, `By`, `By/s`, `%`, `1` or empty for counts, `1/s`; `ratio` is read in percent; any other follows as it is
  * @returns {string}
  */
 export function show(value, unit = "") {
@@ -82,11 +83,12 @@ function scaleOf(unit) {
   if (unit === "By" || unit === "By/s") return { steps: IEC, suffix: unit.slice(2), gap: " " };
   if (unit === "" || unit === "1") return { steps: SI, suffix: "", gap: "" };
   if (unit === "1/s" || unit === "/s") return { steps: SI, suffix: " /s", gap: "" };
+  if (unit === "ratio") return { steps: SHARE, suffix: "", gap: " " };
   return { steps: [[1, ""]], suffix: ` ${unit}`, gap: "" };
 }
 
 function stepOf(size, steps) {
-  if (size === 0) return steps.find((step) => step[0] === 1);
+  if (size === 0) return steps.find((step) => step[0] === 1) ?? steps[0];
   return steps.findLast(([factor]) => Number(plain(size / factor, DIGITS)) >= 1) ?? steps[0];
 }
 

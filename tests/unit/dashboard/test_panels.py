@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 
-from dashboard import data, kept, overview, panels
+from dashboard import data, kept, overview, panels, profiles
 from dashboard.state import State
 from perf import default
 from perf.clock import ManualClock
@@ -24,6 +25,7 @@ from perf.model import (
     Status,
     Window,
 )
+from perf.profile import Profile
 from perf.runtime import Runtime
 from perf.settings import HostSettings, ProcessSettings, Settings, SourceSettings, StoreSettings
 from perf.views.summary import Concern
@@ -70,6 +72,14 @@ def test_what_recording_costs_and_loses_is_of_all_programs(runtime: Runtime) -> 
     queries = tuple(tile.query for tile in panels.RECORDING)
     found = dict(data.ranged(queries, Window(NOW - 300.0, NOW), 5).series)
     assert [float(found[number].values.max()) for number in range(4)] == [4e-7, 0.002, 2.0, 4.0]
+
+
+def test_a_profile_says_what_it_cost_and_what_it_missed() -> None:
+    found = Profile(pid=1, started=NOW, seconds=3.0, rate=500.0, samples=1_140, cost=0.0449, kept=0.76, stacks=())
+    words = "22:13:20, 1,140 looks in 3.0 s; looking took 4.49 % of a core"
+    missed = ", 24 % of the looks missed: the process or the machine was busy"
+    assert profiles.note(found, "UTC") == words + missed
+    assert profiles.note(msgspec.structs.replace(found, kept=0.99), "UTC") == words
 
 
 def probe(name: str, status: Status = Status.HEALTHY, message: str = "") -> ProbeResult:
