@@ -72,9 +72,9 @@ def chromium() -> str:
 
 def environment(**changes: str) -> dict[str, str]:
     """This process's environment without its ``PERF_`` and ``STREAMLIT_`` variables, and with *changes*."""
-    # A program that starts again and again need not be compiled each time.
+    # A program that starts again and again need not be compiled each time; one that crashes says where it was.
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PERF_", "STREAMLIT_", "PYTHONDONTWRITE"))}
-    return {**kept, "PYTHONPATH": str(ROOT), **changes}
+    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONFAULTHANDLER": "1", **changes}
 
 
 def answers(url: str) -> bool:
@@ -87,6 +87,24 @@ def answers(url: str) -> bool:
         return False
     except (URLError, OSError):
         return False
+
+
+def ready(process: subprocess.Popen[bytes], url: str, log: Path, *, seconds: float = 90.0) -> None:
+    """Waits until ``/health/ready`` at *url* says so; *log* is where `program` put its output.
+
+    Raises: AssertionError with what it wrote and where each of its threads was, when it ended or *seconds* have passed.
+    """
+
+    def up() -> bool:
+        assert process.poll() is None, f"ended with {process.returncode}"
+        return answers(f"{url}/health/ready")
+
+    try:
+        eventually(up, seconds=seconds)
+    except AssertionError as error:
+        process.send_signal(signal.SIGABRT)
+        process.wait(timeout=10.0)
+        raise AssertionError(f"{error}\n{log.read_text(encoding='utf-8', errors='replace')}") from error
 
 
 @contextmanager
@@ -126,7 +144,7 @@ def site(folder: Path, *, port: int | None = None, **variables: str) -> Iterator
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(chosen)]
     with program(command, env=env, log=log) as process:
         url = f"http://127.0.0.1:{chosen}"
-        eventually(lambda: _up(process, url, log), seconds=60.0)
+        ready(process, url, log)
         yield Site(url, process)
 
 
@@ -225,11 +243,6 @@ def _takes_connections(process: subprocess.Popen[bytes], folder: Path, log: Path
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _up(process: subprocess.Popen[bytes], url: str, log: Path) -> bool:
-    assert process.poll() is None, f"ended with {process.returncode}:\n{log.read_text(encoding='utf-8')}"
-    return answers(f"{url}/health/ready")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

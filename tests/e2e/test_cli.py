@@ -20,7 +20,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 
 from perf import ownerfile
-from tests.services import ROOT, answers, environment, eventually, free_port, program
+from tests.services import ROOT, environment, eventually, free_port, program, ready
 
 CALM = """
 [store]
@@ -60,12 +60,7 @@ class Place:
     def serving(self) -> Iterator[subprocess.Popen[bytes]]:
         """An owner that has stored something."""
         with program([sys.executable, "-m", "perf", "serve"], env=self.env, log=self.log) as process:
-
-            def ready() -> bool:
-                assert process.poll() is None, self.log.read_text()
-                return answers(f"{self.url}/health/ready")
-
-            eventually(ready, seconds=30)
+            ready(process, self.url, self.log)
             yield process
 
 

@@ -23,7 +23,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families as parse_metrics
 
 from perf import ownerfile
-from tests.services import ROOT, answers, environment, eventually, free_port, program
+from tests.services import ROOT, answers, environment, eventually, free_port, program, ready
 
 CALM = """
 [store]
@@ -74,12 +74,7 @@ class Product:
     def running(self, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
         """The process, once it has stored something."""
         with program(self.command, env=self.env(**variables), log=self.log) as process:
-
-            def ready() -> bool:
-                assert process.poll() is None, self.log.read_text()
-                return answers(f"{self.url}/health/ready")
-
-            eventually(ready, seconds=60)
+            ready(process, self.url, self.log)
             yield process
 
     def refused(self, **variables: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.services import ROOT, answers, environment, eventually, free_port, program
+from tests.services import ROOT, environment, free_port, program, ready
 from tests.signedin import ask, send
 
 TOKEN = "an owner's token of thirty-two letters"
@@ -30,8 +30,9 @@ def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def url(env: dict[str, str]) -> Iterator[str]:
     port = free_port()
     found = f"http://127.0.0.1:{port}"
-    with program(serve("serve", port), env=env, log=Path(env["PERF_STORE__PATH"]).with_name("log")):
-        eventually(lambda: answers(f"{found}/health/ready"), seconds=60)
+    log = Path(env["PERF_STORE__PATH"]).with_name("log")
+    with program(serve("serve", port), env=env, log=log) as process:
+        ready(process, found, log)
         yield found
 
 

@@ -22,7 +22,7 @@ from perf.clock import SystemClock
 from perf.model import RowsQuery, Selector, Window
 from perf.runtime import open_store
 from perf.settings import StoreSettings
-from tests.services import answers, environment, eventually, free_port, program
+from tests.services import environment, eventually, free_port, program, ready
 
 ENTRIES = {
     "serve": ("-m", "perf", "serve", "--port", "{port}"),
@@ -50,12 +50,7 @@ class Server:
             **variables,
         )
         with program(self._command, env=env, log=self.log) as process:
-
-            def ready() -> bool:
-                assert process.poll() is None, self.log.read_text()
-                return answers(f"{self.url}/health/ready")
-
-            eventually(ready, seconds=90)
+            ready(process, self.url, self.log)
             yield process
 
     def status(self, path: str) -> int | None:

@@ -10,7 +10,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from tests.services import answers, environment, eventually, free_port, program
+from tests.services import answers, environment, eventually, free_port, program, ready
 
 
 def asked(url: str) -> tuple[int, dict[str, str], bytes]:
@@ -33,8 +33,8 @@ def test_over_its_memory_perf_sheds_load_and_raises_an_alert(tmp_path: Path) -> 
         PERF_PRODUCTION__RETRY_AFTER="3s",
     )
     command = [sys.executable, "-m", "perf", "serve", "--port", str(port)]
-    with program(command, env=env, log=tmp_path / "log"):
-        eventually(lambda: answers(f"{url}/health/ready"), seconds=60)
+    with program(command, env=env, log=tmp_path / "log") as process:
+        ready(process, url, tmp_path / "log")
         eventually(lambda: asked(f"{url}/api/v1/query?query=cpu_usage_percent")[0] == 503, seconds=60)
         status, headers, body = asked(f"{url}/api/v1/export?query=cpu_usage_percent")
         problem = json.loads(body)

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from tests.fronts import Front, front
-from tests.services import CHROMIUM_ARGUMENTS, answers, chromium, environment, eventually, free_port, program
+from tests.services import CHROMIUM_ARGUMENTS, chromium, environment, eventually, free_port, program, ready
 from tests.signedin import ask
 
 
@@ -32,10 +32,10 @@ def site(folder: Path) -> Iterator[Front]:
     )
     command = [sys.executable, "-m", "perf", "dashboard", "--port", str(inner)]
     with (
-        program(command, env=env, log=folder / "dashboard.log"),
+        program(command, env=env, log=folder / "dashboard.log") as process,
         front(folder, (free_port(), free_port()), [inner], [health]) as found,
     ):
-        eventually(lambda: answers(f"http://127.0.0.1:{health}/health/ready"), seconds=90)
+        ready(process, f"http://127.0.0.1:{health}", folder / "dashboard.log")
         eventually(lambda: found.ask("/perf/health/ready").status == 200, seconds=30)
         yield found
 

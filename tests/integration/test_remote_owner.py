@@ -22,7 +22,7 @@ from perf.store.remote import RemoteStore
 from perf.transport.client import Endpoint
 from perf.transport.encode import requests
 from tests.integration.remote_child import BATCH
-from tests.services import ROOT, answers, environment, eventually, free_port, program
+from tests.services import ROOT, answers, environment, eventually, free_port, program, ready
 
 CHILD = Path(__file__).parent / "remote_child.py"
 DEATHS = 3
@@ -99,8 +99,8 @@ def test_a_remote_process_passes_otlp_on_and_confirms_what_the_owner_has(tmp_pat
     (body,) = requests([jobs], {"service.name": "shop"}, jobs.ts - 1.0)
     endpoint = Endpoint(f"http://127.0.0.1:{way}")
     endpoint._headers.pop("content-encoding")
-    with program([sys.executable, "-m", "perf", "serve"], env=env, log=tmp_path / "way.log"):
-        eventually(lambda: answers(f"http://127.0.0.1:{way}/health/ready"), seconds=60)
+    with program([sys.executable, "-m", "perf", "serve"], env=env, log=tmp_path / "way.log") as process:
+        ready(process, f"http://127.0.0.1:{way}", tmp_path / "way.log")
         assert endpoint.post(body.SerializeToString(), "p", 1).retry  # nobody owns it yet
         with owner(path, port):
             eventually(lambda: not endpoint.post(body.SerializeToString(), "p", 1).retry, seconds=30, every=0.2)

@@ -30,7 +30,7 @@ from perf.settings import StoreSettings
 from perf.transport.spool import Spool
 from tests import signedin
 from tests.fronts import Front, front
-from tests.services import ROOT, answers, environment, eventually, free_port, program
+from tests.services import ROOT, answers, environment, eventually, free_port, program, ready
 from tests.signedin import Answer
 
 COUNTING = Path(__file__).parent / "counting_program.py"
@@ -61,17 +61,11 @@ class Member:
         """Begin; `wait` for it."""
         self.ended = False
         self._starts += 1
-        log = self._folder / f"{self._name}{self._starts}.log"
-        self._process = self._running.enter_context(program(self._command, env=self._env, log=log))
+        self._process = self._running.enter_context(program(self._command, env=self._env, log=self._log()))
 
     def wait(self) -> None:
         """Until it is ready."""
-
-        def up() -> bool:
-            assert self._process.poll() is None, self.said()
-            return answers(f"http://127.0.0.1:{self.health}/health/ready")
-
-        eventually(up, seconds=90)
+        ready(self._process, f"http://127.0.0.1:{self.health}", self._log())
 
     def roll(self) -> None:
         """As a rolling restart does it: end in good order, then begin again."""
@@ -85,6 +79,9 @@ class Member:
         """Stop for good."""
         self._running.close()
         self.ended = True
+
+    def _log(self) -> Path:
+        return self._folder / f"{self._name}{self._starts}.log"
 
     def said(self) -> str:
         """All of its logs."""
