@@ -11,6 +11,7 @@ from perf.model import Window
 from perf.model.access import ApiKey, AuditEntry, AuditPage, Revocation
 from perf.sqlfiles import sql
 from perf.store.duckdb.connection import Cursor, Database, Row, run
+from perf.store.duckdb.held import Held
 from perf.store.levels import MICRO, micros
 
 _PACKAGE = "perf.store.duckdb"
@@ -23,33 +24,24 @@ class DuckDBAccess:
         """*reading* gives the open database, *writing* reopens it first where that is needed."""
         self._reading = reading
         self._writing = writing
-        self._keys: dict[str, ApiKey] | None = None
-        self._revocations: dict[str, Revocation] | None = None
+        self._keys = Held(self._read_keys)
+        self._revocations = Held(self._read_revocations)
 
     def api_keys(self) -> list[ApiKey]:
         """Every key, revoked or not, by time of making; from memory."""
-        if self._keys is None:
-            found = (from_json(body, ApiKey) for (body,) in self._read("api_keys", {}))
-            self._keys = {key.id: key for key in found}
-        return sorted(self._keys.values(), key=lambda key: (key.created, key.id))
+        return sorted(self._keys.rows().values(), key=lambda key: (key.created, key.id))
 
     def put_key(self, key: ApiKey) -> None:
         """Add *key*, or replace the one of its id. Raises: StoreFull, StoreError."""
-        keys = {known.id: known for known in self.api_keys()} | {key.id: key}
+        keys = self._keys.rows() | {key.id: key}
         with self._writing().transaction() as writer:
             _run(writer, "api_key_drop", {"id": key.id})
             _run(writer, "api_key_add", {"id": key.id, "body": msgspec.json.encode(key).decode()})
-        self._keys = keys
+        self._keys.become(keys)
 
     def revocations(self) -> list[Revocation]:
         """Every revocation that may still matter; from memory."""
-        if self._revocations is None:
-            found = self._read("revocations", {})
-            self._revocations = {
-                subject: Revocation(subject=subject, since=since / MICRO, until=until / MICRO)
-                for subject, since, until in found
-            }
-        return list(self._revocations.values())
+        return list(self._revocations.rows().values())
 
     def revoke(self, revocation: Revocation, now: float) -> None:
         """Note *revocation*, and forget those that are over at *now* (Unix seconds). Raises: StoreFull, StoreError."""
@@ -59,7 +51,7 @@ class DuckDBAccess:
             _run(writer, "revocation_drop", {"subject": revocation.subject})
             since, until = micros(revocation.since), micros(revocation.until)
             _run(writer, "revocation_add", {"subject": revocation.subject, "since": since, "until": until})
-        self._revocations = kept | {revocation.subject: revocation}
+        self._revocations.become(kept | {revocation.subject: revocation})
 
     def note(self, entries: Sequence[AuditEntry]) -> None:
         """Add to the audit log, all or none. Raises: StoreFull, StoreError."""
@@ -81,6 +73,16 @@ class DuckDBAccess:
         if not found and offset:
             return AuditPage(entries=[], total=self.audit(window, 1, action=action, who=who).total)
         return AuditPage(entries=[_entry(row) for row in found], total=found[0][-1] if found else 0)
+
+    def _read_keys(self) -> dict[str, ApiKey]:
+        found = (from_json(body, ApiKey) for (body,) in self._read("api_keys", {}))
+        return {key.id: key for key in found}
+
+    def _read_revocations(self) -> dict[str, Revocation]:
+        return {
+            subject: Revocation(subject=subject, since=since / MICRO, until=until / MICRO)
+            for subject, since, until in self._read("revocations", {})
+        }
 
     def _read(self, question: str, parameters: dict[str, object]) -> list[Row]:
         with self._reading().reading() as cursor:

@@ -29,6 +29,7 @@ from perf.model import (
 from perf.ports import Clock
 from perf.sqlfiles import sql
 from perf.store.duckdb.connection import Cursor, Database, Row, run
+from perf.store.duckdb.held import Held
 from perf.store.levels import MICRO, micros
 
 RECENT = 86_400.0
@@ -45,18 +46,15 @@ class DuckDBAlerts:
         self._reading = reading
         self._writing = writing
         self._clock = clock
-        self._rules: dict[str, AlertRule] | None = None
-        self._silences: dict[str, Silence] | None = None
+        self._rules = Held(self._read_rules)
+        self._silences = Held(self._read_silences)
         self._outbox_changes = 0
         self._earliest = (-1, 0.0)
         """After how many changes of the outbox it was asked, and when the first of what waits may be sent (microseconds)."""
 
     def rules(self) -> list[AlertRule]:
         """Every rule, by name; from memory."""
-        if self._rules is None:
-            found = (from_json(body, AlertRule) for (body,) in self._read("alert_rules", {}))
-            self._rules = {rule.id: rule for rule in found}
-        return sorted(self._rules.values(), key=lambda rule: (rule.name, rule.id))
+        return sorted(self._rules.rows().values(), key=lambda rule: (rule.name, rule.id))
 
     def put_rule(self, rule: AlertRule, author: str) -> None:
         """Add or replace *rule*. Raises: StoreFull, StoreError."""
@@ -69,7 +67,7 @@ class DuckDBAlerts:
     def change_rules(self, changes: Mapping[str, AlertRule | None], author: str) -> None:
         """Add, replace or forget rules in one transaction. Raises: StoreFull, StoreError."""
         ts = micros(self._clock.now())
-        rules = {known.id: known for known in self.rules() if known.id not in changes}
+        rules = {id_: known for id_, known in self._rules.rows().items() if id_ not in changes}
         with self._writing().transaction() as writer:
             for id_, rule in changes.items():
                 body = None if rule is None else msgspec.json.encode(rule).decode()
@@ -78,7 +76,7 @@ class DuckDBAlerts:
                     rules[id_] = rule
                     _run(writer, "alert_rule_add", {"id": id_, "name": rule.name, "body": body})
                 _run(writer, "alert_rule_change_add", {"ts": ts, "id": id_, "body": body, "author": author})
-        self._rules = rules
+        self._rules.become(rules)
 
     def dropped(self, id: str) -> AlertRule | None:
         """The rule *id*, which is forgotten, as it was last; from the audit of the rules."""
@@ -108,7 +106,8 @@ class DuckDBAlerts:
             for id_ in step.silences:
                 _run(writer, "silence_drop", {"id": id_})
         if step.silences:
-            self._silences = {one.id: one for one in self.silences() if one.id not in step.silences}
+            known = self._silences.rows()
+            self._silences.become({id_: one for id_, one in known.items() if id_ not in step.silences})
 
     def history(
         self, window: Window, limit: int = 50, offset: int = 0, wanted: IncidentFilter | None = None
@@ -129,10 +128,7 @@ class DuckDBAlerts:
 
     def silences(self) -> list[Silence]:
         """Every silence, by start; from memory."""
-        if self._silences is None:
-            found = (from_json(body, Silence) for (body,) in self._read("silences", {}))
-            self._silences = {silence.id: silence for silence in found}
-        return sorted(self._silences.values(), key=lambda silence: (silence.start, silence.id))
+        return sorted(self._silences.rows().values(), key=lambda silence: (silence.start, silence.id))
 
     def put_silence(self, silence: Silence) -> None:
         """Add or replace *silence*. Raises: StoreFull, StoreError."""
@@ -205,18 +201,26 @@ class DuckDBAlerts:
         finally:
             self._outbox_changes += 1
 
+    def _read_rules(self) -> dict[str, AlertRule]:
+        found = (from_json(body, AlertRule) for (body,) in self._read("alert_rules", {}))
+        return {rule.id: rule for rule in found}
+
+    def _read_silences(self) -> dict[str, Silence]:
+        found = (from_json(body, Silence) for (body,) in self._read("silences", {}))
+        return {silence.id: silence for silence in found}
+
     def _read(self, question: str, parameters: dict[str, object]) -> list[Row]:
         with self._reading().reading() as cursor:
             return _run(cursor, question, parameters)
 
     def _change_silence(self, id_: str, silence: Silence | None) -> None:
-        silences = {known.id: known for known in self.silences() if known.id != id_}
+        silences = {known: one for known, one in self._silences.rows().items() if known != id_}
         with self._writing().transaction() as writer:
             _run(writer, "silence_drop", {"id": id_})
             if silence is not None:
                 silences[id_] = silence
                 _run(writer, "silence_add", {"id": id_, "body": msgspec.json.encode(silence).decode()})
-        self._silences = silences
+        self._silences.become(silences)
 
 
 def _run(cursor: Cursor, name: str, parameters: dict[str, object]) -> list[Row]:
