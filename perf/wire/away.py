@@ -47,6 +47,10 @@ class Presence:
             self._absence = msgspec.structs.replace(absence, again=now + self._pause)
             return None
 
+    def forked(self) -> None:
+        """In a child: whoever held the lock is not here."""
+        self._lock = threading.Lock()
+
     def answered(self) -> None:
         """It answered."""
         if self._absence is not None:

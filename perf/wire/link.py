@@ -127,6 +127,10 @@ class Link:
             raise self._gone(error) from error
         return self._judged(path, reply)
 
+    def forked(self) -> None:
+        """In a child: go on without the threads that were asking."""
+        self._presence.forked()
+
     def close(self) -> None:
         """Let go of idle connections; a later question makes another."""
         self._connections.close()

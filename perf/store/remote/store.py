@@ -191,6 +191,7 @@ class RemoteStore:
         self._seq = 0
         self._doubt = None
         self._fresh.forked()
+        self._asking.link.forked()
 
     def _open(self) -> Asking:
         if self._closed:

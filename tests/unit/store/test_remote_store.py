@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,6 +45,43 @@ def store(played: Stage, clock: ManualClock) -> Iterator[RemoteStore]:
 
 def problem(kind: str, detail: str = "so it is", **more: object) -> bytes:
     return msgspec.json.encode({"detail": detail, "kind": kind, **more})
+
+
+class Slow(ManualClock):
+    """A clock that keeps the thread *slow* waiting for *go_on* when it asks since when an owner is away."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.go_on = threading.Event(), threading.Event()
+        self.slow: threading.Thread | None = None
+
+    def now(self) -> float:
+        if threading.current_thread() is self.slow:
+            self.asked.set()
+            self.go_on.wait(30)
+        return super().now()
+
+
+def test_a_child_asks_although_another_thread_was_asking_when_it_was_forked() -> None:
+    clock = Slow()
+    url = f"http://127.0.0.1:{free_port()}"
+    store = RemoteStore(StoreSettings(url=url, remote=RemoteSettings(retries=0)), clock)
+    clock.slow = threading.Thread(target=store.away)
+    clock.slow.start()
+    assert clock.asked.wait(10)
+    child = os.fork()
+    if not child:
+        signal.alarm(10)  # What waits for a thread that is not there would wait for ever.
+        code = 1
+        try:
+            code = 0 if "no answer from" in store.away() else 2
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    clock.go_on.set()
+    clock.slow.join()
+    store.close()
+    assert os.waitstatus_to_exitcode(status) == 0
 
 
 def test_it_is_known_as_distant(store: RemoteStore) -> None:
