@@ -55,11 +55,11 @@ def linked(settings: Settings, token: str = "", timeout: float = remote.TIMEOUT)
 @contextmanager
 def data(options: argparse.Namespace, clock: Clock) -> Iterator[Data]:
     """The data of the owner that *options* name, else as `reached`. Raises: as that, SettingsError."""
-    given, settings = remote.token(options.token_file), tree.load(options.config)
     if options.url:
-        yield remote.RemoteData(str(options.url), given or settings.access.key)
+        yield remote.RemoteData(link(options))
     else:
-        with reached(settings, clock, token=given) as found:
+        given = remote.token(options.token_file)
+        with reached(tree.load(options.config), clock, token=given) as found:
             yield found
 
 
@@ -70,11 +70,11 @@ def reached(settings: Settings, clock: Clock, *, token: str = "") -> Iterator[Da
     Raises: StoreLocked naming the process that holds the file and doesn't answer, StoreError when there is no file.
     """
     if settings.store.backend == REMOTE:
-        yield remote.RemoteData(settings.store.url, token or settings.store.token, _terms(settings))
+        yield remote.RemoteData(linked(settings, token))
         return
     owner = noted(settings)
     if owner is not None and remote.answers(owner.url):
-        yield remote.RemoteData(owner.url, token or owner.token)
+        yield remote.RemoteData(remote.link(owner.url, token or owner.token))
         return
     if settings.store.backend != "duckdb":
         raise OwnerError(f"no owner answers, and a {settings.store.backend} store is only in its owner's memory")
@@ -96,7 +96,7 @@ def reached(settings: Settings, clock: Clock, *, token: str = "") -> Iterator[Da
         store.close()
 
 
-def _terms(settings: Settings, timeout: float = remote.TIMEOUT) -> Terms:
+def _terms(settings: Settings, timeout: float) -> Terms:
     """How *settings* want the owner asked; *timeout* in seconds is the verb's own."""
     asked = settings.store.remote
     return Terms(

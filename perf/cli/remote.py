@@ -104,11 +104,10 @@ def text(owner: Link, path: str) -> str:
 
 
 class RemoteData:
-    """What is stored, asked from the owner at *url*, which knows *token*."""
+    """What is stored, asked from *owner*."""
 
-    def __init__(self, url: str, token: str, terms: Terms | None = None) -> None:
-        """Raises: OwnerError for what isn't an HTTP address."""
-        self._owner = link(url, token, terms=terms)
+    def __init__(self, owner: Link) -> None:
+        self._owner = owner
 
     def sql(self, text: str, *, max_rows: int) -> SqlResult:
         """The rows of a read-only statement. Raises: QueryError, OwnerError."""

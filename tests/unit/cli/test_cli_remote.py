@@ -10,11 +10,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import msgspec
 import pytest
 
-from perf.cli import remote
+from perf.cli import owner, remote
 from perf.cli.questions import ExportRequest
 from perf.cli.remote import RemoteData
+from perf.clock import ManualClock
 from perf.errors import OwnerError, QueryError
 from perf.model import Status
+from perf.settings import AccessSettings, Settings, StoreSettings
 
 HEALTH = {
     "status": "degraded",
@@ -107,15 +109,31 @@ def test_sql_sends_the_token_and_reads_the_rows(stage: Stage) -> None:
     stage.body = (
         b'{"columns":["a","b"],"types":["INT","VARCHAR"],"rows":[[1,"x"],[2,null]],"truncated":true,"seconds":0.1}'
     )
-    result = RemoteData(stage.url, "secret").sql("SELECT 1", max_rows=2)
+    result = RemoteData(remote.link(stage.url, "secret")).sql("SELECT 1", max_rows=2)
     assert (result.columns, result.rows, result.truncated) == (("a", "b"), [(1, "x"), (2, None)], True)
     assert stage.asked == [("POST", "/api/v1/sql", "Bearer secret", b'{"sql":"SELECT 1","max_rows":2}')]
+
+
+@pytest.mark.parametrize(
+    ("given", "own", "key", "shown"),
+    [("given", "own", "key", "Bearer given"), ("", "own", "key", "Bearer own"), ("", "", "key", "Bearer key")],
+)
+def test_an_owner_elsewhere_is_shown_the_same_token_by_every_verb(
+    stage: Stage, given: str, own: str, key: str, shown: str
+) -> None:
+    stage.body = b'{"columns":["a"],"types":["INT"],"rows":[[1]],"truncated":false,"seconds":0.1}'
+    store = StoreSettings(backend="remote", url=stage.url, token=own)
+    settings = Settings(store=store, access=AccessSettings(key=key))
+    remote.asked(owner.linked(settings, given), "alerts/incidents", msgspec.Raw)
+    with owner.reached(settings, ManualClock(), token=given) as data:
+        data.sql("SELECT 1", max_rows=1)
+    assert [asked[2] for asked in stage.asked] == [shown, shown]
 
 
 def test_a_refused_statement_is_a_query_error_with_its_reason(stage: Stage) -> None:
     refuse(stage, 400, detail="only one statement", query="a;b", position=1)
     with pytest.raises(QueryError, match="only one statement") as caught:
-        RemoteData(stage.url, "").sql("a;b", max_rows=1)
+        RemoteData(remote.link(stage.url)).sql("a;b", max_rows=1)
     assert (caught.value.text, caught.value.position) == ("a;b", 1)
 
 
@@ -130,13 +148,13 @@ def test_a_refused_statement_is_a_query_error_with_its_reason(stage: Stage) -> N
 def test_any_other_refusal_is_an_owner_error(stage: Stage, code: int, problem: dict[str, object], message: str) -> None:
     refuse(stage, code, **problem)
     with pytest.raises(OwnerError, match=message):
-        RemoteData(stage.url, "").sql("SELECT 1", max_rows=1)
+        RemoteData(remote.link(stage.url)).sql("SELECT 1", max_rows=1)
 
 
 def test_export_asks_for_steps_and_streams_what_comes(stage: Stage) -> None:
     stage.body = b"x" * 200_000
     wanted = ExportRequest(queries=('m{a="b"}', "rate(n)"), start="now-1h", end="now", step="60s", zone="Europe/Berlin")
-    pieces = list(RemoteData(stage.url, "t").export(wanted))
+    pieces = list(RemoteData(remote.link(stage.url, "t")).export(wanted))
     assert b"".join(pieces) == stage.body
     assert len(pieces) > 1
     assert stage.asked[0][1] == (
@@ -146,11 +164,15 @@ def test_export_asks_for_steps_and_streams_what_comes(stage: Stage) -> None:
 
 
 def test_export_of_raw_samples_names_no_step(stage: Stage) -> None:
-    list(RemoteData(stage.url, "t").export(ExportRequest(queries=(), start="1", end="2", raw=True, form="json")))
+    list(
+        RemoteData(remote.link(stage.url, "t")).export(
+            ExportRequest(queries=(), start="1", end="2", raw=True, form="json")
+        )
+    )
     assert stage.asked[0][1] == "/api/v1/export?from=1&to=2&format=json&zone=UTC&raw=1"
 
 
 def test_an_answer_that_breaks_off_is_an_error(stage: Stage) -> None:
     stage.length = 10_000_000
     with pytest.raises(OwnerError, match="broke off"):
-        list(RemoteData(stage.url, "").export(ExportRequest(queries=("a",), start="1", end="2")))
+        list(RemoteData(remote.link(stage.url)).export(ExportRequest(queries=("a",), start="1", end="2")))
