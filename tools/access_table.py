@@ -5,7 +5,6 @@ A route that no rule names fails the check: nothing comes onto the port without 
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -20,6 +19,7 @@ from perf.api.needs import Kind, Rule
 from perf.model.access import Role, Scope
 from perf.runtime import Runtime
 from perf.settings import HostSettings, ProcessSettings, Settings, SourceSettings, StoreSettings
+from tools import generated
 
 ROOT = Path(__file__).resolve().parent.parent
 GUIDE = ROOT / "docs" / "guides" / "security.md"
@@ -29,7 +29,6 @@ ASKERS = ("nobody", "viewer", "operator", "admin", "expired key", "foreign origi
 ANSWERED = "yes"
 CATCH_ALLS = frozenset({"/api", "/api/{rest:path}", "/health/{rest:path}", "/metrics/{rest:path}", "/assets", "/"})
 """What answers 404, or Streamlit's page for a path that is no page; the guard has rules for what no rule names."""
-_BETWEEN = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.DOTALL)
 
 
 def rules() -> tuple[Rule, ...]:
@@ -106,19 +105,10 @@ def _flat(found: Sequence[BaseRoute], prefix: str = "") -> Iterator[tuple[str, s
 
 def main(*, check: bool) -> int:
     """Write the table between its two marks, or with *check* compare; 1 when it is missing or old, or a route has no rule."""
-    text = GUIDE.read_text(encoding="utf-8") if GUIDE.exists() else ""
-    if not _BETWEEN.search(text):
-        print(f"{GUIDE.name} has no lines {BEGIN} and {END}", file=sys.stderr)
-        return 1
     problems = unruled()
-    wanted = f"{BEGIN}\n{table()}\n{END}"
-    fresh = _BETWEEN.sub(lambda _: wanted, text)
-    if check and fresh != text:
-        problems.append(f"the table in {GUIDE.name} is old: make fix")
-    elif fresh != text:
-        GUIDE.write_text(fresh, encoding="utf-8")
-    print("\n".join(problems), file=sys.stderr)
-    return int(bool(problems))
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return generated.renew(GUIDE, BEGIN, END, table(), check=check) or int(bool(problems))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from itertools import groupby
 from pathlib import Path
@@ -11,10 +10,10 @@ from perf.api.app import endpoints
 from perf.api.docs import curl
 from perf.api.endpoint import Endpoint, Param
 from perf.api.openapi import tag
+from tools import generated
 
 GUIDE = Path(__file__).resolve().parent.parent / "docs" / "guides" / "api.md"
 BEGIN, END = "<!-- endpoints: made by make fix -->", "<!-- /endpoints -->"
-_BETWEEN = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.DOTALL)
 
 
 def reference() -> str:
@@ -54,18 +53,7 @@ def _row(param: Param) -> str:
 
 def main(*, check: bool) -> int:
     """Write the list between its two marks, or with *check* compare; 1 when it is missing or old."""
-    text = GUIDE.read_text(encoding="utf-8")
-    if not _BETWEEN.search(text):
-        print(f"{GUIDE.name} has no lines {BEGIN} and {END}", file=sys.stderr)
-        return 1
-    wanted = f"{BEGIN}\n{reference()}\n{END}"
-    fresh = _BETWEEN.sub(lambda _: wanted, text)
-    if check and fresh != text:
-        print("the list of endpoints in docs/guides/api.md is old: make fix", file=sys.stderr)
-        return 1
-    if fresh != text:
-        GUIDE.write_text(fresh, encoding="utf-8")
-    return 0
+    return generated.renew(GUIDE, BEGIN, END, reference(), check=check)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import check_tree, create_venv, install, lock
+from tools import check_tree, create_venv, generated, install, lock
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -119,3 +119,23 @@ def test_the_lock_file_holds_every_dependency() -> None:
     }
     assert wanted - locked == set()
     assert not lock.FORBIDDEN.search(install.LOCK.read_text(encoding="utf-8").partition("\n")[2])
+
+
+@pytest.mark.parametrize(
+    ("text", "check", "after", "code"),
+    [
+        ("a\n<1>\nold\n<2>\nz\n", False, "a\n<1>\nnew\n<2>\nz\n", 0),
+        ("a\n<1>\nold\n<2>\nz\n", True, "a\n<1>\nold\n<2>\nz\n", 1),
+        ("a\n<1>\nnew\n<2>\nz\n", True, "a\n<1>\nnew\n<2>\nz\n", 0),
+        ("a\n<1>\nold\n", False, "a\n<1>\nold\n", 1),
+        ("<2>\nold\n<1>\n", True, "<2>\nold\n<1>\n", 1),
+    ],
+    ids=["renewed", "old", "up to date", "no end", "end before begin"],
+)
+def test_what_code_writes_into_a_document_is_renewed_or_compared(
+    tmp_path: Path, text: str, *, check: bool, after: str, code: int
+) -> None:
+    document = tmp_path / "guide.md"
+    document.write_text(text, encoding="utf-8")
+    assert generated.renew(document, "<1>", "<2>", "new", check=check) == code
+    assert document.read_text(encoding="utf-8") == after
