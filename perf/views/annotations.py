@@ -5,13 +5,12 @@ from __future__ import annotations
 import threading
 from concurrent.futures import Future
 
-from perf.errors import StoreBusy, StoreClosed
+from perf.errors import StoreClosed
 from perf.model import DEPLOY, Annotation, Window
 from perf.ports import Annotations
 from perf.store.writer import Writer
+from perf.views.writes import PATIENCE, written
 
-PATIENCE = 10.0
-"""Seconds that an annotation may wait for the writer."""
 QUIET = 300.0
 """After this long (seconds) without a word a release runs no more. OpenTelemetry's SDKs report every minute."""
 MAX_TEXT = 200
@@ -54,14 +53,7 @@ class Releases:
 
         Raises: StoreBusy when the writer does not come to it (then it never will be kept), StoreError.
         """
-        given_up = threading.Event()
-        done = self._writer.call(lambda: None if given_up.is_set() else self._store.annotate(annotation))
-        try:
-            done.result(timeout=PATIENCE)
-        except TimeoutError as error:
-            given_up.set()
-            reason = self._writer.stats().stuck or "the writer is busy"
-            raise StoreBusy(f"not stored within {PATIENCE:g} s: {reason}") from error
+        written(self._writer, lambda: self._store.annotate(annotation), "annotation", patience=PATIENCE)
         with self._lock:
             newest = self._newest.get(annotation.service)
             if annotation.kind == DEPLOY and (newest is None or newest.ts <= annotation.ts):

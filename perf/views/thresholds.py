@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import math
-import threading
 
 import msgspec
 import numpy as np
 
-from perf.errors import SettingsError, StoreBusy
+from perf.errors import SettingsError
 from perf.model import Across, Aggregate, Array, Change, RangeQuery, Selector, Threshold, Window
 from perf.ports import Clock, MetricStore, Overrides, Store
 from perf.settings import Settings, as_thresholds
 from perf.store.writer import Writer
 from perf.views.audit import AuditLog
-
-PATIENCE = 10.0
-"""Seconds that a change may wait for the writer."""
+from perf.views.writes import PATIENCE, written
 
 _PREFIX = "thresholds."
 _STEP = 60.0
@@ -52,14 +49,7 @@ def change(
     value = None if threshold is None else msgspec.json.encode(threshold).decode()
     before = store.overrides().get(_PREFIX + metric, "")
     entry = Change(ts=clock.now(), path=_PREFIX + metric, value=value, author=author)
-    given_up = threading.Event()
-    done = writer.call(lambda: None if given_up.is_set() else store.override(entry))
-    try:
-        done.result(timeout=PATIENCE)
-    except TimeoutError as error:
-        given_up.set()
-        reason = writer.stats().stuck or "the writer is busy"
-        raise StoreBusy(f"thresholds.{metric}: not stored within {PATIENCE:g} s: {reason}") from error
+    written(writer, lambda: store.override(entry), f"thresholds.{metric}", patience=PATIENCE)
     AuditLog(store, writer, clock).note("threshold.change", metric, before=before, after=value or "", by=author)
 
 
