@@ -151,16 +151,12 @@ class ProductionManager:
         if not port:
             return
         from perf.api.healthport import HealthPort, gates  # only who asks for the port pays for a server
-        from perf.api.hosts import ANY, FIGURES, LOOPBACK, is_loopback
+        from perf.api.hosts import is_loopback, watched
 
-        host = self.settings.server.host
+        host, insecure = self.settings.server.host, self.settings.insecure
         # Nobody signs in here: who is elsewhere learns the state, as on perf's own ports, and why only where all may know.
-        bare = not self.settings.insecure and not is_loopback(host)
-        hosts = (
-            (ANY,)
-            if self.settings.insecure
-            else (*LOOPBACK, *((FIGURES,) if bare else ()), *self.settings.access.hosts)
-        )
+        bare = not insecure and not is_loopback(host)
+        hosts = watched(host, insecure=insecure, access=self.settings.access)
         opened = HealthPort(gates(lambda: self.health, bare=bare), host=host, port=port, hosts=hosts)
         self._closing.append(opened.stop)
         opened.start()

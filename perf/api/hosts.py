@@ -35,16 +35,25 @@ def answered(address: str, *, insecure: bool, access: AccessSettings | None = No
     access = access or AccessSettings()
     if insecure:
         return (ANY,)
-    named = tuple(name.lower() for name in (*access.hosts, _bracketed(urlsplit(access.url).hostname or "")) if name)
     if access.guarded:
-        return (*LOOPBACK, FIGURES, *named)
+        return (*LOOPBACK, FIGURES, *_named(access))
     if not is_loopback(address):
         raise SettingsError(
             f"refusing to listen on {address or 'every address'}: others reach it, and nobody signs in. "
             "Listen on 127.0.0.1, set access.users or access.oidc (or for programs alone access.closed), or set PERF_INSECURE=1 "
             "if everybody who reaches it may see everything"
         )
-    return (*LOOPBACK, *named)
+    return (*LOOPBACK, *_named(access))
+
+
+def watched(address: str, *, insecure: bool, access: AccessSettings) -> tuple[str, ...]:
+    """Host names to answer to on a port at *address* that tells of health alone: where others reach it, also addresses in figures,
+    as whatever watches a machine uses them; any when *insecure* says that everybody may see everything.
+    """
+    if insecure:
+        return (ANY,)
+    figures = () if is_loopback(address) else (FIGURES,)
+    return (*LOOPBACK, *figures, *_named(access))
 
 
 def with_pages(access: AccessSettings) -> None:
@@ -76,6 +85,11 @@ class KnownHosts:
 
     def _known(self, host: str) -> bool:
         return host in self._hosts or FIGURES in self._hosts and _in_figures(host)
+
+
+def _named(access: AccessSettings) -> tuple[str, ...]:
+    """The names that settings give this host, as `_host` reads them from a request."""
+    return tuple(name.lower() for name in (*access.hosts, _bracketed(urlsplit(access.url).hostname or "")) if name)
 
 
 def _bracketed(host: str) -> str:

@@ -101,12 +101,17 @@ def test_a_health_port_that_others_reach_tells_them_the_state_alone(monkeypatch:
     port = free_port()
     monkeypatch.setenv("PERF_HEALTH_PORT", str(port))
     monkeypatch.setenv("PERF_SERVER__HOST", "0.0.0.0")
+    monkeypatch.setenv("PERF_ACCESS__HOSTS", "Shop.Example")
     setup_production_environment(ProductionConfig(max_memory_mb=100_000)).limits.turn()
     for path, word in (("health", "status"), ("health/ready", "ready"), ("health/live", "alive")):
         # As a kubelet asks, by address.
         asked = Request(f"http://127.0.0.1:{port}/{path}", headers={"Host": "192.0.2.7:8502"})
         with urlopen(asked, timeout=10) as answer:
             assert set(json.load(answer)) == {word, "timestamp"}
+    with urlopen(
+        Request(f"http://127.0.0.1:{port}/health", headers={"Host": "shop.example:8502"}), timeout=10
+    ) as named:
+        assert named.status == 200
     with pytest.raises(HTTPError, match="421") as refused:
         urlopen(Request(f"http://127.0.0.1:{port}/health", headers={"Host": "rebound.example"}), timeout=10)
     refused.value.close()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from perf.api.hosts import FIGURES, LOOPBACK, answered, with_pages
+from perf.api.hosts import ANY, FIGURES, LOOPBACK, answered, watched, with_pages
 from perf.errors import SettingsError
 from perf.settings.access import AccessSettings, User
 
@@ -29,3 +29,18 @@ def test_a_dashboard_that_nobody_could_open_is_refused() -> None:
         with_pages(AccessSettings(closed=True))
     with_pages(AccessSettings(closed=True, users={"ada": User()}))
     with_pages(AccessSettings())
+
+
+@pytest.mark.parametrize(
+    ("address", "insecure", "hosts"),
+    [
+        ("127.0.0.1", False, (*LOOPBACK, "shop.example", "perf.example")),
+        ("0.0.0.0", False, (*LOOPBACK, FIGURES, "shop.example", "perf.example")),
+        ("0.0.0.0", True, (ANY,)),
+    ],
+)
+def test_a_port_of_health_alone_answers_to_the_names_of_the_settings(
+    address: str, *, insecure: bool, hosts: tuple[str, ...]
+) -> None:
+    named = AccessSettings(hosts=("Shop.Example",), url="https://Perf.example/perf")
+    assert watched(address, insecure=insecure, access=named) == hosts
