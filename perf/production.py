@@ -23,7 +23,7 @@ from perf.health.checker import HealthChecker
 from perf.health.probes.limits import LimitsProbe
 from perf.loops import Loop
 from perf.record import ending
-from perf.runtime.limits import OwnLimits
+from perf.runtime.limits import LIMIT_SECONDS, OwnLimits
 from perf.runtime.relief import relieve
 from perf.settings import Environment, Settings
 
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from perf.instrument.sessions import Watch
 
 __all__ = ["ProductionConfig", "ProductionManager", "setup_production_environment"]
-
-LIMIT_SECONDS = 5.0
 
 
 class ProductionConfig(msgspec.Struct, frozen=True, kw_only=True):

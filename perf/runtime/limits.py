@@ -20,6 +20,8 @@ SHED = Metric("perf_shed_requests_total", Kind.COUNTER, "1", "Requests that were
 
 _log = logging.getLogger(__name__)
 
+LIMIT_SECONDS = 5.0
+"""How often it is judged."""
 SPAN = 30.0
 """Seconds over which CPU is averaged."""
 TURNS = 2

@@ -30,7 +30,7 @@ from perf.record import Recorder, current
 from perf.record.drainer import Drain, Drainer
 from perf.runtime.health import TURN_SECONDS, watch
 from perf.runtime.instance import labelled, named
-from perf.runtime.limits import OwnLimits
+from perf.runtime.limits import LIMIT_SECONDS, OwnLimits
 from perf.runtime.opening import open_store, scheduled_sources
 from perf.runtime.relief import relieve
 from perf.runtime.streams import Streams
@@ -49,7 +49,6 @@ HOUSEKEEPING_SECONDS = 10.0
 HEALTH_SECONDS = 10.0
 ALERT_SECONDS = 0.5
 OWN_SECONDS = 10.0
-LIMIT_SECONDS = 5.0
 PRODUCER_SECONDS = 2.0
 """How long the end waits for what produces samples."""
 
