@@ -85,19 +85,8 @@ def streamed(path: str, body: type[_T], act: Act[_T], summary: str, *, example: 
 
 def change(path: str, body: type[_T], act: Act[_T], answers: object, summary: str, *, example: str) -> Endpoint:
     """``POST``: something is changed; 204 unless it answers."""
-    return Endpoint(
-        method="POST",
-        path=f"/store/{path}",
-        answer=_answering(body, act),
-        needs=Scope.OPERATE,
-        summary=summary,
-        body=body,
-        answers=answers,
-        status=204 if answers is None else 200,
-        example=example,
-        limited=False,
-        packed=False,
-    )
+    made = asked(path, body, act, answers, summary, example=example)
+    return msgspec.structs.replace(made, needs=Scope.OPERATE, status=204 if answers is None else 200)
 
 
 def spoken(answer: Answerer) -> Answerer:
