@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import access, away, nav, sessions, sidebar, style, ui
+from dashboard import access, away, nav, places, sessions, sidebar, style, ui
 
 st.set_page_config(page_title="perf", page_icon=style.ICON, layout="wide", initial_sidebar_state="expanded")
 st.html(style.CSS)
@@ -28,13 +28,14 @@ chosen = st.navigation(sections)
 sessions.known().seen()
 away.gate()
 
-with st.sidebar:
-    with ui.framed("Thresholds"):
-        sidebar.thresholds()
-    live, utc = sidebar.view()
-st.session_state["view"] = state = ui.header(nav.entry(chosen.title), live=live, utc=utc)
-with st.sidebar:
-    sidebar.keys()
-    with ui.framed("The footer"):
-        sidebar.footer(state.zone)
-chosen.run()
+with places.taken():
+    with st.sidebar:
+        with ui.framed("Thresholds"):
+            sidebar.thresholds()
+        live, utc = sidebar.view()
+    st.session_state["view"] = state = ui.header(nav.entry(chosen.title), live=live, utc=utc)
+    with st.sidebar:
+        sidebar.keys()
+        with ui.framed("The footer"):
+            sidebar.footer(state.zone)
+    chosen.run()
