@@ -12,13 +12,13 @@ import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive, Send
+from starlette.types import Message, Receive, Send
 from starlette.types import Scope as Connection
 
 from perf import __version__
 from perf.api import calls
 from perf.api.asked import asked
-from perf.api.bodies import is_json
+from perf.api.bodies import content, is_json
 from perf.api.endpoint import Endpoint, allow
 from perf.api.sql import authorise, encoded, executed
 from perf.errors import PerfError
@@ -30,6 +30,8 @@ from perf.views.series import known
 
 ROWS = 500
 """Rows that an assistant gets at most: it reads every one of them."""
+LARGEST = 1_000_000
+"""Bytes of a request: the SDK would read one of any size into memory."""
 _INSTRUCTIONS = (
     "What a machine and its programs do, measured by perf. Times are Unix seconds, UTC; ranges are texts such as now-3h. "
     "Begin with health and list_metrics; query takes a small part of PromQL; slowest tells where time goes."
@@ -118,19 +120,24 @@ class Tools:
 
 
 class _Handed(Response):
-    """A request that the SDK answers by itself."""
+    """A request that the SDK answers by itself; its *body* has been read."""
 
-    def __init__(self, server: Any) -> None:  # Any: as above
+    def __init__(self, server: Any, body: bytes) -> None:  # Any: as above
         super().__init__()
-        self._server = server
+        self._server, self._asked = server, body
 
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
         """Without sessions: each request stands alone, so nothing has to be started, kept or ended."""
         from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
+        read: list[Message] = [{"type": "http.request", "body": self._asked, "more_body": False}]
+
+        async def coming() -> Message:
+            return read.pop() if read else await receive()
+
         manager = StreamableHTTPSessionManager(app=self._server, json_response=True, stateless=True)
         async with manager.run():
-            await manager.handle_request(scope, receive, send)
+            await manager.handle_request(scope, coming, send)
 
 
 def _server(runtime: Runtime) -> Any:  # Any: as above
@@ -154,9 +161,10 @@ def _server(runtime: Runtime) -> Any:  # Any: as above
 
 async def _mcp(runtime: Runtime, request: Request) -> Response:
     is_json(request)
+    body = await content(request, LARGEST)
     _asking.set(request)
     # Importing the SDK takes a second; whoever never asks never pays.
-    return _Handed(await run_in_threadpool(_server, runtime))
+    return _Handed(await run_in_threadpool(_server, runtime), body)
 
 
 ENDPOINTS = (
