@@ -30,8 +30,11 @@ class Execution:
         self._began = perf_counter()
 
     def start(self) -> None:
-        """Begin."""
-        threading.Thread(target=self._execute, name=f"perf-probe-{self.name}", daemon=True).start()
+        """Begin; that there is no thread left is what is told then."""
+        try:
+            threading.Thread(target=self._execute, name=f"perf-probe-{self.name}", daemon=True).start()
+        except RuntimeError as error:
+            self._done(self, self._failed(error), error)
 
     @property
     def left(self) -> float:
@@ -47,9 +50,11 @@ class Execution:
         try:
             result = self._probe.check()
         except Exception as error:  # noqa: BLE001  # A thread's loop: logged once and counted by the checker.
-            failure = error
-            result = self._unhealthy(f"the probe failed: {type(error).__name__}: {error}")
+            failure, result = error, self._failed(error)
         self._done(self, msgspec.structs.replace(result, name=self.name, seconds=self._seconds()), failure)
+
+    def _failed(self, error: Exception) -> ProbeResult:
+        return self._unhealthy(f"the probe failed: {type(error).__name__}: {error}")
 
     def _unhealthy(self, message: str) -> ProbeResult:
         return ProbeResult(

@@ -255,3 +255,15 @@ def test_a_clock_that_goes_back_stops_nothing() -> None:
     kept(keeping, result(HEALTHY, 1000.0), 1000.0)
     assert kept(keeping, result(HEALTHY, 500.0), 500.0) == [(HEALTHY, 500.0)]
     assert kept(keeping, result(UNHEALTHY, 501.0), 501.0) == [(UNHEALTHY, 501.0)]
+
+
+def test_without_a_thread_a_probe_fails_and_runs_again_once_there_is_one() -> None:
+    checker = HealthChecker({"a": Scripted()}, ManualClock(), plans={"a": plan()})
+    before = threading.stack_size(2**46)  # more than any machine can give
+    try:
+        (failed,) = checker.check().results
+    finally:
+        threading.stack_size(before)
+    assert failed.status is UNHEALTHY
+    assert failed.message == "the probe failed: RuntimeError: can't start new thread"
+    assert [one.status for one in checker.check(fresh=True).results] == [HEALTHY]
