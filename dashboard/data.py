@@ -34,13 +34,14 @@ from perf.model.access import Scope
 from perf.runtime import Runtime
 from perf.sources.sampler import SourceState
 from perf.timerange import step_for
-from perf.views import cache, distributions, series, summary, thresholds, traces
+from perf.views import cache, distributions, series, thresholds, traces
 from perf.views import caches as own_caches
 from perf.views.cache import Simulated, TierNow, Worth
 from perf.views.caches import TopKey
+from perf.views.concerns import Concern
+from perf.views.concerns import concerns as all_concerns
 from perf.views.distributions import Heatmap, Total
 from perf.views.series import Answer
-from perf.views.summary import Concern
 from perf.views.thresholds import Breaches
 from perf.views.traces import Traced
 
@@ -105,7 +106,7 @@ def changes() -> list[Change]:
 def concerns() -> Sequence[Concern]:
     """Series above their thresholds, the worst first."""
     rt = runtime()
-    return summary.concerns(rt.store, rt.thresholds(), rt.clock.now())
+    return all_concerns(rt.store, rt.thresholds(), rt.clock.now())
 
 
 @kept(60.0)

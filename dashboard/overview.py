@@ -13,7 +13,7 @@ from dashboard.theme import LOOKS
 from dashboard.units import show
 from perf.health import Health
 from perf.model import AlertRule, Incident, IncidentState, Labels, RuleKind, Severity, Status
-from perf.views.summary import Concern
+from perf.views.concerns import Concern
 
 REQUESTS = "http_server_request_duration_seconds"
 PAGES = "page_load_seconds"

@@ -18,8 +18,8 @@ from perf.api.problem import ApiError
 from perf.model import Change, Threshold
 from perf.model.access import Scope
 from perf.runtime import Runtime
-from perf.views import summary, thresholds
-from perf.views.summary import Concern
+from perf.views import concerns, thresholds
+from perf.views.concerns import Concern
 from perf.views.thresholds import Breaches
 
 CHANGES = 1_000
@@ -80,7 +80,7 @@ async def _changes(runtime: Runtime, request: Request) -> Response:
 
 async def _concerns(runtime: Runtime, _request: Request) -> Response:
     def found() -> list[Concern]:
-        return summary.concerns(runtime.store, runtime.thresholds(), runtime.clock.now())
+        return concerns.concerns(runtime.store, runtime.thresholds(), runtime.clock.now())
 
     return answered(Concerns(await run_in_threadpool(found)))
 

@@ -28,7 +28,7 @@ from perf.model import (
 from perf.profile import Profile
 from perf.runtime import Runtime
 from perf.settings import HostSettings, ProcessSettings, Settings, SourceSettings, StoreSettings
-from perf.views.summary import Concern
+from perf.views.concerns import Concern
 
 NOW = 1_700_000_000.0
 

@@ -10,7 +10,7 @@ from perf.clock import ManualClock
 from perf.model import Metric, Sample, Status, Threshold
 from perf.settings import StoreSettings
 from perf.store.memory import MemoryStore
-from perf.views.summary import Concern, concerns
+from perf.views.concerns import Concern, concerns
 
 MINUTE = 1_700_000_040.0
 """A multiple of 120 s."""
