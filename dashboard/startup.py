@@ -17,6 +17,7 @@ from dashboard import sessions
 from perf import default, logs, settings
 from perf.alerts.redaction import RedactingFilter, Redactor
 from perf.api.ending import ending, take_over
+from perf.api.handles import plenty
 from perf.api.healthport import HealthPort, open_port
 from perf.api.hosts import answered, with_pages
 from perf.api.turns import prompt
@@ -50,6 +51,7 @@ async def lifespan(_: st.App) -> AsyncIterator[dict[str, object]]:
     runtime = default.get()
     end = ending(runtime)
     prompt()
+    plenty()
     take_over(end)
     runtime.start(url())
     await run_in_threadpool(_warm)

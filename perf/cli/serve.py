@@ -62,6 +62,7 @@ def _serve(settings: Settings, listener: socket.socket, hosts: tuple[str, ...]) 
 
     from perf.api.app import build
     from perf.api.ending import ending, take_over
+    from perf.api.handles import plenty
     from perf.api.healthport import open_port
     from perf.api.turns import prompt
 
@@ -71,6 +72,7 @@ def _serve(settings: Settings, listener: socket.socket, hosts: tuple[str, ...]) 
             prompt()
             take_over(end)
 
+    plenty()
     runtime = Runtime(settings)
     end = ending(runtime)
     try:
