@@ -169,7 +169,7 @@ class PerformanceMonitor:
         What has no data is None, never 0. ``system_health_score`` is 0 to 100 (docs/guides/health.md).
         """
         from perf import default  # as above
-        from perf.views.flat import here, owned  # likewise: numpy is for those who ask
+        from perf.views.summary import here, owned  # likewise: numpy is for those who ask
 
         runtime, totals, now = default.running(), list(self.recorder.totals()), self._clock.now()
         if runtime is None:

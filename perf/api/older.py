@@ -27,12 +27,12 @@ from perf.monitoring import PerformanceMetricType
 from perf.runtime import Runtime
 from perf.timerange import rfc3339
 from perf.views import distributions, health
-from perf.views.flat import owned
+from perf.views.distributions import OPERATION, REQUEST
+from perf.views.summary import owned
 
 STORED_WITHIN = 10.0
 """Seconds an answer waits for the store."""
 YEARS = 17_520
-_REQUESTS, _OPERATIONS = "http_server_request_duration_seconds", "db_client_operation_duration_seconds"
 _FIELD = re.compile(r"at `\$\.?(?P<path>[^`]*)`|field `(?P<name>[^`]+)`")
 _Tag = Annotated[str, msgspec.Meta(max_length=200)]
 
@@ -181,8 +181,8 @@ def _minute(runtime: Runtime) -> dict[str, object]:
         found = distributions.totals(runtime.store, metric, minute, ()) if metric in known else []
         return (found[0].count, found[0].mean * 1e3) if found else (0, None)
 
-    requests, request_ms = whole(_REQUESTS)
-    operations, operation_ms = whole(_OPERATIONS)
+    requests, request_ms = whole(REQUEST)
+    operations, operation_ms = whole(OPERATION)
     return {
         "timestamp": rfc3339(now),
         "last_minute": {

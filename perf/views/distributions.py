@@ -20,8 +20,10 @@ OUTCOME = "outcome"
 """How a job ended: ``success``, ``failure`` or ``cancelled``."""
 FAILED = (STATUS, "error_type", OUTCOME)
 """Labels that tell errors from the rest."""
+FUNCTION, PAGE = "function_duration_seconds", "page_load_seconds"
+REQUEST, OPERATION = "http_server_request_duration_seconds", "db_client_operation_duration_seconds"
 ERRORS = "function_errors_total"
-COUNTED = frozenset({"function_duration_seconds", "page_load_seconds"})
+COUNTED = frozenset({FUNCTION, PAGE})
 """Metrics whose errors `ERRORS` counts, under the same labels."""
 
 _HOUR, _DAY = 3_600.0, 86_400.0

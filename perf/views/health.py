@@ -11,18 +11,17 @@ from perf.errors import PerfError
 from perf.health import HealthChecker
 from perf.health.plan import Plan
 from perf.health.score import TITLES, Score, ratings, scored
-from perf.model import Aggregate, Metric, ProbeResult, RangeQuery, Sample, Selector, Spell, Status, UptimeCell, Window
+from perf.model import Metric, ProbeResult, Sample, Selector, Spell, Status, UptimeCell, Window
 from perf.ports import MetricStore, Store
-from perf.record.summary import OPERATION, REQUEST
 from perf.settings import HealthSettings
 from perf.views import cache, distributions
+from perf.views.distributions import OPERATION, REQUEST
+from perf.views.series import means
 
 SCORE = Metric("health_score", unit="1", help="0 to 100, from response times, database, errors, cache and resources.")
 SCORE_COST = Metric("health_score_cost", unit="1", help="Points that a part of the score cost.")
 RESTART_SECONDS = 3_600.0
 """How long nobody may have looked for a state to go on as the same one."""
-_RESOURCE_STEP = 60.0
-_POINTS = 400
 
 
 class UnknownProbe(PerfError):
@@ -115,8 +114,8 @@ def facts(store: Store, window: Window) -> dict[str, float | None]:
         ratio = cache.worth(store, window, "").ratio
         found["cache"] = None if ratio is None else 100.0 * ratio
     for name in ("cpu", "memory"):
-        found[name] = _mean(store, f"{name}_usage_percent", window)
-    found["process_memory"] = _mean(store, "process_memory_bytes", window)
+        found[name] = max(means(store, f"{name}_usage_percent", window), default=None)
+    found["process_memory"] = max(means(store, "process_memory_bytes", window), default=None)
     return found
 
 
@@ -142,10 +141,3 @@ def _uptime(name: str, cells: list[UptimeCell], window: Window, step: float) -> 
     down = sum(cell.seconds.get(Status.UNHEALTHY, 0.0) for cell in cells)
     ratio = 1.0 - down / known if known else None
     return Uptime(probe=name, ratio=ratio, start=window.start, end=window.end, step=step, cells=tuple(cells))
-
-
-def _mean(store: Store, metric: str, window: Window) -> float | None:
-    step = max(_RESOURCE_STEP, round(window.seconds / _POINTS / _RESOURCE_STEP) * _RESOURCE_STEP)
-    query = RangeQuery(selector=Selector(metric), window=window, step=step, aggregate=Aggregate.AVG)
-    means = [float(series.values.mean()) for series in store.read(query) if len(series.values)]
-    return max(means, default=None)

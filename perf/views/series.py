@@ -16,6 +16,7 @@ from perf.timerange import checked_step, step_for
 DEFAULT_POINTS = 400
 MAX_QUERIES = 50
 MAX_NEWS = 100_000
+_MINUTE = 60.0
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +90,17 @@ def newest(store: Store, metric: str, now: float, *, age: float = 60.0) -> list[
         for info in store.series()
         if info.metric.name == metric and info.last_ts is not None and now - info.last_ts <= age
     ]
+
+
+def minutes(window: Window) -> float:
+    """A step of whole minutes, in seconds, that cuts *window* into about 400."""
+    return max(_MINUTE, round(window.seconds / DEFAULT_POINTS / _MINUTE) * _MINUTE)
+
+
+def means(store: Store, metric: str, window: Window) -> list[float]:
+    """What each series of *metric* that has samples in *window* was on average: the mean of its averages by `minutes`."""
+    query = RangeQuery(selector=Selector(metric), window=window, step=minutes(window), aggregate=Aggregate.AVG)
+    return [float(series.values.mean()) for series in store.read(query) if len(series.values)]
 
 
 def news(store: Store, infos: Sequence[SeriesInfo], since: float, now: float) -> dict[int, list[tuple[float, float]]]:
