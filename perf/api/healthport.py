@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 import threading
@@ -33,6 +34,7 @@ from perf.health import HealthChecker, endpoints
 from perf.runtime import Runtime
 
 STARTED_WITHIN = 10.0
+_log = logging.getLogger(__name__)
 
 
 class HealthPort:
@@ -83,8 +85,15 @@ class HealthPort:
 
     def _run(self) -> None:
         # Signals are the main thread's: uvicorn leaves them alone on another one.
-        with contextlib.suppress(asyncio.CancelledError):
-            self._server.run(sockets=[self._socket])
+        try:
+            with contextlib.suppress(asyncio.CancelledError):
+                self._server.run(sockets=[self._socket])
+        except BaseException:  # also SystemExit, which ends a thread without a word
+            _log.exception("the health port %d failed", self.port)
+            raise
+        finally:
+            # Whoever asks is refused, and not left waiting for somebody to take the connection.
+            self._socket.close()
 
 
 def open_port(runtime: Runtime, host: str, hosts: tuple[str, ...]) -> AbstractContextManager[HealthPort | None]:
