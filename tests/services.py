@@ -33,17 +33,24 @@ CHROMIUM_ARGUMENTS = [
 ]
 
 FIRST_PORT, PORTS, PORT_RANGES = 12_000, 5_000, 4
+_given: set[int] = set()
 
 T = TypeVar("T")
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that was free a moment ago: below those that the system gives out, and no other test process's."""
+    """A port of 127.0.0.1 that was free a moment ago: below those that the system gives out, and no other test process's.
+
+    Given once: a program takes seconds until it listens, and the next one must not be told the same port meanwhile.
+    """
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % PORT_RANGES
     while True:
         port = FIRST_PORT + PORTS * worker + secrets.randbelow(PORTS)
+        if port in _given:
+            continue
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
+            _given.add(port)
             return port
 
 
