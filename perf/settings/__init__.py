@@ -17,7 +17,7 @@ from perf.settings.groups import (
 from perf.settings.health import HealthSettings, RatingSettings, ScoreSettings
 from perf.settings.loading import child_environment, load, origins
 from perf.settings.production import ProductionSettings
-from perf.settings.root import Environment, Settings, as_thresholds
+from perf.settings.root import Environment, Settings, as_thresholds, check_threshold
 
 __all__ = [
     "AccessSettings",
@@ -41,6 +41,7 @@ __all__ = [
     "StoreSettings",
     "User",
     "as_thresholds",
+    "check_threshold",
     "child_environment",
     "describe",
     "in_force",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Annotated, Any, TypeAlias
 from urllib.parse import urlsplit
@@ -55,13 +56,15 @@ class HealthSettings(Group, frozen=True):
 def problems(settings: HealthSettings) -> str:
     """What contradicts in *settings*; empty when nothing does."""
     for name in settings.score.__struct_fields__[1:]:
-        target, worst, points = getattr(settings.score, name)
-        if target == worst or points < 0:
-            return f"health.score.{name}: the first two numbers differ, and points are not negative"
+        target, worst, points = part = getattr(settings.score, name)
+        if not all(map(math.isfinite, part)) or target == worst or points < 0:
+            return (
+                f"health.score.{name}: the first two numbers differ, points are not negative, and all three are finite"
+            )
     for name in settings.ratings.__struct_fields__:
         good, poor = getattr(settings.ratings, name)
-        if good == poor:
-            return f"health.ratings.{name}: good and poor differ"
+        if not math.isfinite(good) or not math.isfinite(poor) or good == poor:
+            return f"health.ratings.{name}: good and poor differ, and are finite"
     return ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated
@@ -93,9 +94,14 @@ def as_thresholds(value: str) -> Threshold:
 
 
 def check_threshold(where: str, threshold: Threshold) -> None:
-    """Raises: SettingsError, naming *where*, when *threshold* contradicts itself."""
-    if threshold.critical is not None and not threshold.critical >= threshold.warning:
-        raise SettingsError(f"{where}: critical {threshold.critical:g} is below warning {threshold.warning:g}")
+    """Raises: SettingsError, naming *where*, when *threshold* contradicts itself, or is one that nothing can reach."""
+    limits = [limit for limit in (threshold.warning, threshold.critical) if limit is not None]
+    if not all(math.isfinite(limit) for limit in limits):
+        raise SettingsError(f"{where}: a limit must be a finite number")
+    if threshold.critical is not None and threshold.critical < threshold.warning:
+        raise SettingsError(
+            f"{where}: critical ({threshold.critical:g}) must not lie below warning ({threshold.warning:g})"
+        )
 
 
 def check(settings: Settings) -> None:

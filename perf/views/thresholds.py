@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import msgspec
 import numpy as np
 
-from perf.errors import SettingsError
 from perf.model import Across, Aggregate, Array, Change, RangeQuery, Selector, Threshold, Window
 from perf.ports import Clock, MetricStore, Overrides, Store
-from perf.settings import Settings, as_thresholds
+from perf.settings import Settings, as_thresholds, check_threshold
 from perf.store.writer import Writer
 from perf.views.audit import AuditLog
 from perf.views.writes import PATIENCE, written
@@ -45,7 +42,7 @@ def change(
     Raises: SettingsError for limits that make no sense, StoreError when it can't be stored (then it never will be).
     """
     if threshold is not None:
-        _check(metric, threshold)
+        check_threshold(f"thresholds.{metric}", threshold)
     value = None if threshold is None else msgspec.json.encode(threshold).decode()
     before = store.overrides().get(_PREFIX + metric, "")
     entry = Change(ts=clock.now(), path=_PREFIX + metric, value=value, author=author)
@@ -68,13 +65,3 @@ def _spells(ts: Array, above: np.ndarray[tuple[int], np.dtype[np.bool_]], step: 
     """Runs of *above* (n,), and their length in seconds; a hole in *ts* ends a run."""
     joined = np.concatenate(([False], above[:-1] & (np.diff(ts) <= 2.5 * step)))
     return int(np.count_nonzero(above & ~joined)), float(np.count_nonzero(above) * step)
-
-
-def _check(metric: str, threshold: Threshold) -> None:
-    limits = [limit for limit in (threshold.warning, threshold.critical) if limit is not None]
-    if not all(math.isfinite(limit) for limit in limits):
-        raise SettingsError(f"thresholds.{metric}: a limit must be a finite number")
-    if threshold.critical is not None and threshold.critical < threshold.warning:
-        raise SettingsError(
-            f"thresholds.{metric}: critical ({threshold.critical:g}) must not lie below warning ({threshold.warning:g})"
-        )

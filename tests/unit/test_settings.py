@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -136,8 +137,24 @@ def test_one_changed_threshold_leaves_the_others_alone(tmp_path: Path) -> None:
 
 
 def test_a_critical_limit_below_the_warning_is_an_error() -> None:
-    with pytest.raises(SettingsError, match=r"thresholds\.cpu_usage_percent: critical 50 is below warning 80"):
+    with pytest.raises(
+        SettingsError, match=r"thresholds\.cpu_usage_percent: critical \(50\) must not lie below warning \(80\)"
+    ):
         load(environ={"PERF_THRESHOLDS__CPU_USAGE_PERCENT__CRITICAL": "50"})
+
+
+@pytest.mark.parametrize("limit", ["nan", "inf"])
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("PERF_THRESHOLDS__QUEUE_LENGTH__WARNING", "thresholds.queue_length"),
+        ("PERF_THRESHOLDS__CPU_USAGE_PERCENT__CRITICAL", "thresholds.cpu_usage_percent"),
+        ("SLOW_API_THRESHOLD_MS", "thresholds.http_server_request_duration_seconds"),
+    ],
+)
+def test_a_limit_that_nothing_can_reach_is_an_error(name: str, key: str, limit: str) -> None:
+    with pytest.raises(SettingsError, match=rf"{re.escape(key)}: a limit must be a finite number"):
+        load(environ={name: limit})
 
 
 def test_threshold_of_an_override() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -109,3 +111,17 @@ def test_limits_are_settings_and_contradictions_are_refused() -> None:
         load(environ={"PERF_HEALTH__SCORE__ERRORS": "1,1,25"})
     with pytest.raises(SettingsError, match=r"health\.ratings\.cpu: good and poor differ"):
         load(environ={"PERF_HEALTH__RATINGS__CPU": "50,50"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "key"),
+    [
+        ("PERF_HEALTH__SCORE__ERRORS", "nan,10,25", "health.score.errors"),
+        ("PERF_HEALTH__SCORE__ERRORS", "1,inf,25", "health.score.errors"),
+        ("PERF_HEALTH__SCORE__ERRORS", "1,10,nan", "health.score.errors"),
+        ("PERF_HEALTH__RATINGS__CPU", "50,inf", "health.ratings.cpu"),
+    ],
+)
+def test_limits_of_a_score_are_finite(name: str, value: str, key: str) -> None:
+    with pytest.raises(SettingsError, match=rf"{re.escape(key)}: .*finite"):
+        load(environ={name: value})
