@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import urllib.parse
-from datetime import UTC, datetime
 
 import msgspec
 
 from perf.cli import owner, remote
-from perf.cli.table import rendered
+from perf.cli.table import moment, rendered
 from perf.decoding import from_json
 
 SUMMARY = "what fires now"
@@ -71,9 +70,5 @@ def run(options: argparse.Namespace) -> int:
 
 def _cells(one: Line) -> tuple[str, ...]:
     labels = ", ".join(f"{name}={value}" for name, value in sorted(one.labels.items()))
-    until = "" if one.resolved_at is None else _moment(one.resolved_at)
-    return (one.state, one.severity, one.rule, labels, _moment(one.since), until, one.acknowledged_by, one.summary)
-
-
-def _moment(ts: float) -> str:
-    return datetime.fromtimestamp(ts, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    until = "" if one.resolved_at is None else moment(one.resolved_at)
+    return (one.state, one.severity, one.rule, labels, moment(one.since), until, one.acknowledged_by, one.summary)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from datetime import datetime
 from urllib.parse import quote, urlencode
 
 import msgspec
 
 from perf.cli import owner, remote
-from perf.cli.table import rendered
+from perf.cli.table import moment, rendered
 from perf.errors import OwnerError, PerfError
 from perf.model import Spell, Status
 from perf.wire.link import Link
@@ -91,11 +90,10 @@ def _history(asked: Link, name: str, since: str) -> int:
     """Stretches of one state, the newest first. Raises: OwnerError, QueryError."""
     path = f"probes/{quote(name, safe='')}/history?{urlencode({'from': since})}"
     found = remote.asked(asked, path, _History)
-    rows = [(_moment(one.start), f"{one.end - one.start:.0f} s", one.status.value, one.message) for one in found.spells]
+    rows = [
+        (f"{moment(one.start)} UTC", f"{one.end - one.start:.0f} s", one.status.value, one.message)
+        for one in found.spells
+    ]
     print(rendered(("from", "lasted", "status", "last message"), rows))
     print(f"\nup {'unknown' if found.uptime is None else f'{100 * found.uptime:.2f} %'} of the watched time")
     return CODES[found.spells[0].status] if found.spells else CODES[Status.UNKNOWN]
-
-
-def _moment(ts: float) -> str:
-    return datetime.fromtimestamp(ts).astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from datetime import UTC, datetime
 from urllib.parse import quote
 
 import msgspec
 
 from perf.cli import owner, remote
-from perf.cli.table import rendered
+from perf.cli.table import moment, rendered
 from perf.errors import PerfError
 from perf.settingtree import quantity
 
@@ -91,10 +90,6 @@ def _seconds(text: str | None) -> float | None:
 
 
 def _cells(key: Key) -> tuple[str, ...]:
-    ends = "never" if key.expires is None else _moment(key.expires)
-    used = "" if key.last_used is None else _moment(key.last_used)
-    return (key.id, key.name, ", ".join(key.scopes), key.state, ends, used, _moment(key.created), key.author)
-
-
-def _moment(ts: float) -> str:
-    return datetime.fromtimestamp(ts, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    ends = "never" if key.expires is None else moment(key.expires)
+    used = "" if key.last_used is None else moment(key.last_used)
+    return (key.id, key.name, ", ".join(key.scopes), key.state, ends, used, moment(key.created), key.author)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 WIDEST = 80
 """Characters of a cell; a longer one is cut and ends with an ellipsis."""
@@ -24,6 +25,11 @@ def cell(value: object) -> str:
         return "NULL"
     text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(value))
     return text if len(text) <= WIDEST else text[: WIDEST - 1] + "…"
+
+
+def moment(ts: float) -> str:
+    """Unix seconds as date and time in UTC, which the column or the cell has to say."""
+    return datetime.fromtimestamp(ts, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _is_number(value: object) -> bool:

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import msgspec
 import pytest
 
-from perf.cli import owner, remote
+from perf.cli import command, owner, remote
 from perf.cli.questions import ExportRequest
 from perf.cli.remote import RemoteData
 from perf.clock import ManualClock
@@ -82,6 +82,21 @@ def test_health_is_read_whether_healthy_or_not(stage: Stage, code: int) -> None:
         {"free": 1.0},
         HEALTH,
     )
+
+
+def test_the_past_of_a_check_names_the_zone_of_its_times(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    spell = {"probe": "store", "status": "degraded", "message": "slow", "start": 0.0, "end": 90.0}
+    stage.body = msgspec.json.encode({"uptime": 1.0, "spells": [spell]})
+    assert command.main(["health", "--history", "store", "--url", stage.url]) == 1
+    assert capsys.readouterr().out.splitlines()[2].split() == [
+        "1970-01-01",
+        "00:00:00",
+        "UTC",
+        "90",
+        "s",
+        "degraded",
+        "slow",
+    ]
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"{}", b'{"status": "fine"}', b""])
