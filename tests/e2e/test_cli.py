@@ -20,6 +20,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 
 from perf import ownerfile
+from tests.nursery import Nursery, nursery
 from tests.services import ROOT, environment, eventually, free_port, program, ready
 
 CALM = """
@@ -37,8 +38,8 @@ swap_usage_percent = { warning = 101, critical = 101 }
 class Place:
     """A folder with a store, and the command line that works on it."""
 
-    def __init__(self, folder: Path, config: str = CALM) -> None:
-        self.folder, self.port = folder, free_port()
+    def __init__(self, folder: Path, commands: Nursery, config: str = CALM) -> None:
+        self.folder, self.port, self._commands = folder, free_port(), commands
         self.store = str(folder / "perf.duckdb")
         (folder / "perf.toml").write_text(config)
         self.env = environment(
@@ -51,10 +52,13 @@ class Place:
         return f"http://127.0.0.1:{self.port}"
 
     def perf(self, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+        """What a command said, and its exit code; `plain` starts it as people do."""
+        return self._commands.run(*arguments, env=self.env, given=given)
+
+    def plain(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """The same with a Python of its own."""
         command = [sys.executable, "-m", "perf", *arguments]
-        return subprocess.run(
-            command, input=given, env=self.env, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
-        )
+        return subprocess.run(command, env=self.env, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
     @contextmanager
     def serving(self) -> Iterator[subprocess.Popen[bytes]]:
@@ -65,9 +69,16 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def commands() -> Iterator[Nursery]:
+    """Starts the command line: sixty times in this file, and half a second of a processor each if it were all of Python."""
+    with nursery("perf.cli") as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory, commands: Nursery) -> Iterator[Place]:
     """One running owner for the tests that only ask."""
-    found = Place(tmp_path_factory.mktemp("cli"))
+    found = Place(tmp_path_factory.mktemp("cli"), commands)
     with found.serving():
         eventually(lambda: found.perf("health").returncode == 0, seconds=20, every=0.5)
         yield found
@@ -117,8 +128,8 @@ def test_health_of_an_unknown_check_or_time_says_so(place: Place) -> None:
     assert (done.returncode, "not a time: 'yesterday'" in done.stderr) == (3, True), done.stderr
 
 
-def test_an_owner_with_a_check_that_makes_no_sense_does_not_start(tmp_path: Path) -> None:
-    found = Place(tmp_path, CALM + '[health.probes.shop]\nkind = "htpp"\n')
+def test_an_owner_with_a_check_that_makes_no_sense_does_not_start(tmp_path: Path, commands: Nursery) -> None:
+    found = Place(tmp_path, commands, CALM + '[health.probes.shop]\nkind = "htpp"\n')
     done = found.perf("serve")
     assert done.returncode != 0
     assert "health.probes.shop: no probe 'htpp'; known: certificate" in done.stderr
@@ -139,11 +150,13 @@ def test_health_as_json_is_the_answer_of_the_endpoint(place: Place) -> None:
     ("limits", "code", "status"),
     [("warning = 0, critical = 101", 1, "degraded"), ("warning = 0, critical = 0", 2, "unhealthy")],
 )
-def test_health_exit_codes_tell_the_status(tmp_path: Path, limits: str, code: int, status: str) -> None:
+def test_health_exit_codes_tell_the_status(
+    tmp_path: Path, commands: Nursery, limits: str, code: int, status: str
+) -> None:
     crossed = CALM.replace(
         "memory_usage_percent = { warning = 101, critical = 101", f"memory_usage_percent = {{ {limits}"
     )
-    found = Place(tmp_path, crossed)
+    found = Place(tmp_path, commands, crossed)
     with found.serving():
         done = eventually(lambda: (got := found.perf("health")).returncode == code and got, seconds=30)
     assert done
@@ -173,11 +186,11 @@ def test_sql_that_is_refused_is_one_line_and_exit_code_2(place: Place, statement
     assert "Traceback" not in done.stderr
 
 
-def test_the_token_of_the_note_opens_sql_and_nothing_else_does(place: Place, tmp_path: Path) -> None:
+def test_the_token_of_the_note_opens_sql_and_nothing_else_does(place: Place, tmp_path: Path, commands: Nursery) -> None:
     assert ownerfile.path_for(place.store).stat().st_mode & 0o777 == 0o600
     owner = ownerfile.read(place.store)
     assert owner is not None
-    other = Place(tmp_path)
+    other = Place(tmp_path, commands)
     ownerfile.write(other.store, msgspec.structs.replace(owner, token="wrong"))
     done = other.perf("sql", "SELECT 1")
     assert (done.returncode, done.stderr.startswith("perf: send the owner's token")) == (2, True)
@@ -236,7 +249,7 @@ def test_doctor_sees_the_owner(place: Place) -> None:
 
 
 def test_a_second_owner_on_the_same_port_is_refused(place: Place) -> None:
-    done = place.perf("serve")
+    done = place.plain("serve")
     assert (done.returncode, done.stderr) == (
         2,
         f"perf: can't listen on 127.0.0.1:{place.port}: Address already in use; a monitor is running there already\n",
@@ -253,15 +266,17 @@ def test_a_second_owner_of_the_same_store_is_refused_with_the_first_one_s_pid(pl
     assert ownerfile.read(place.store) == owner
 
 
-def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
-    done = Place(tmp_path, "[server]\nprot = 1\n").perf("serve")
+def test_a_wrong_setting_is_named(tmp_path: Path, commands: Nursery) -> None:
+    done = Place(tmp_path, commands, "[server]\nprot = 1\n").perf("serve")
     path = tmp_path / "perf.toml"
     assert (done.returncode, done.stderr) == (2, f"perf: {path}: unknown setting 'server.prot'; did you mean 'port'?\n")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_the_owner_with_everything_stored(tmp_path: Path, number: signal.Signals) -> None:
-    found = Place(tmp_path)
+def test_a_signal_ends_the_owner_with_everything_stored(
+    tmp_path: Path, commands: Nursery, number: signal.Signals
+) -> None:
+    found = Place(tmp_path, commands)
     with found.serving() as process:
         counted = int(rows(found.perf("sql", "--format", "csv", "SELECT count(*) FROM perf.metrics").stdout)[1][0])
         process.send_signal(number)
@@ -274,8 +289,8 @@ def test_a_signal_ends_the_owner_with_everything_stored(tmp_path: Path, number: 
     assert int(rows(later.stdout)[1][0]) >= counted > 0
 
 
-def test_after_a_kill_the_old_note_is_ignored_and_the_file_answers(tmp_path: Path) -> None:
-    found = Place(tmp_path)
+def test_after_a_kill_the_old_note_is_ignored_and_the_file_answers(tmp_path: Path, commands: Nursery) -> None:
+    found = Place(tmp_path, commands)
     with found.serving() as process:
         process.kill()
         process.wait(timeout=20)
@@ -289,8 +304,8 @@ def test_after_a_kill_the_old_note_is_ignored_and_the_file_answers(tmp_path: Pat
         assert found.perf("health").returncode in (0, 1)
 
 
-def test_an_owner_that_hangs_is_named(tmp_path: Path) -> None:
-    found = Place(tmp_path)
+def test_an_owner_that_hangs_is_named(tmp_path: Path, commands: Nursery) -> None:
+    found = Place(tmp_path, commands)
     with found.serving() as process:
         process.send_signal(signal.SIGSTOP)
         try:

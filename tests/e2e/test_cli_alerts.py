@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.test_cli import Place
+from tests.nursery import nursery
 from tests.services import eventually
 
 DEEP = "rules:\n- name: memory in use\n  condition: name == 'memory_usage_percent' and value > 0.1\n"
@@ -15,9 +16,10 @@ DEEP = "rules:\n- name: memory in use\n  condition: name == 'memory_usage_percen
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    found = Place(tmp_path_factory.mktemp("cli"))
-    with found.serving():
-        yield found
+    with nursery("perf.cli") as commands:
+        found = Place(tmp_path_factory.mktemp("cli"), commands)
+        with found.serving():
+            yield found
 
 
 def test_rules_live_in_a_file(place: Place, tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import http.client
 import io
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -18,7 +17,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin, Subprotocol
 
-from tests.services import ROOT, Site, environment, eventually
+from tests.nursery import Nursery, nursery
+from tests.services import Site, environment, eventually
 from tests.signedin import ask, form, guarded_site, kept, send, session, settings, sign_in
 
 TYPE = "application/x-www-form-urlencoded"
@@ -332,12 +332,18 @@ def test_no_password_is_in_the_log_or_the_audit(folder: Path, url: str) -> None:
     assert "a secret typed" not in ask(url, "/api/v1/audit", Cookie=session(url, "ada")).body.decode()
 
 
-def test_the_command_line_of_the_same_machine_needs_no_key(folder: Path, url: str) -> None:
+@pytest.fixture
+def commands() -> Iterator[Nursery]:
+    """Starts the command line."""
+    with nursery("perf.cli") as found:
+        yield found
+
+
+def test_the_command_line_of_the_same_machine_needs_no_key(folder: Path, url: str, commands: Nursery) -> None:
     env = environment(PERF_CONFIG=str(folder / "perf.toml"), PERF_STORE__PATH=str(folder / "perf.duckdb"))
 
     def perf(*words: str, **more: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "perf", *words]
-        return subprocess.run(command, env={**env, **more}, cwd=ROOT, capture_output=True, text=True, check=False)
+        return commands.run(*words, env={**env, **more})
 
     made = perf("keys", "create", "from the shell", "--scope", "read", "--expires", "1h")
     key = made.stdout.strip()

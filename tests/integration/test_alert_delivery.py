@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -22,40 +20,43 @@ from perf.settings import HostSettings, ProcessSettings, Settings, SourceSetting
 from perf.store.duckdb import DuckDBStore
 from tests.integration.alert_child import row
 from tests.integration.evaluating_child import T0
+from tests.nursery import Nursery, nursery
 from tests.receivers import Receiver, receiver
-from tests.services import ROOT, environment, eventually, free_port
+from tests.services import eventually, free_port
 
 HERE = TargetSettings(plain_http=True, private=("127.0.0.0/8",), timeout=1.0)
 COUNT = 4
 QUEUE = Metric("queue_depth")
 
 
-def run(path: Path, there: Receiver, step: str, passes: int) -> str:
+@pytest.fixture(scope="module")
+def senders() -> Iterator[Nursery]:
+    with nursery("tests.integration.alert_child") as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def evaluations() -> Iterator[Nursery]:
+    with nursery("tests.integration.evaluating_child") as found:
+        yield found
+
+
+def run(senders: Nursery, path: Path, there: Receiver, step: str, passes: int) -> str:
     """What the child said before it ended."""
-    command = [
-        sys.executable,
-        "-m",
-        "tests.integration.alert_child",
-        str(path),
-        there.url,
-        str(COUNT),
-        step,
-        str(passes),
-    ]
-    done = subprocess.run(
-        command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False, timeout=60.0
-    )
+    done = senders.run(str(path), there.url, str(COUNT), step, str(passes))
     assert done.returncode in (0, -9), done.stderr
     return done.stdout
 
 
 @pytest.mark.parametrize("step", ["before_send", "after_send", "in_record", "after_record"])
-def test_kill_9_loses_nothing_doubles_nothing_under_one_id_and_keeps_the_order(tmp_path: Path, step: str) -> None:
+def test_kill_9_loses_nothing_doubles_nothing_under_one_id_and_keeps_the_order(
+    senders: Nursery, tmp_path: Path, step: str
+) -> None:
     path = tmp_path / "perf.duckdb"
     with receiver() as there:
         for passes in (0, 1, 3):
-            assert run(path, there, step, passes) == ""
-        assert run(path, there, "none", 0) == "done\n"
+            assert run(senders, path, there, step, passes) == ""
+        assert run(senders, path, there, "none", 0) == "done\n"
         ids = there.ids()
     wanted = {f"i{n}.{what}.webhook" for n in range(COUNT) for what in ("0", "resolved")}
     assert set(ids) == wanted
@@ -66,29 +67,28 @@ def test_kill_9_loses_nothing_doubles_nothing_under_one_id_and_keeps_the_order(t
     assert all(ids.index(f"i{n}.0.webhook") < ids.index(f"i{n}.resolved.webhook") for n in range(COUNT))
 
 
-def evaluated(path: Path, last: int) -> str:
+def evaluated(evaluations: Nursery, path: Path, last: int) -> str:
     """What an evaluation said that is killed before statement *last* of its transaction."""
-    command = [sys.executable, "-m", "tests.integration.evaluating_child", str(path), str(last)]
-    done = subprocess.run(
-        command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False, timeout=60.0
-    )
+    done = evaluations.run(str(path), str(last))
     assert done.returncode == (0 if last < 0 else -9), done.stderr
     return done.stdout
 
 
-def test_kill_9_in_an_evaluation_leaves_the_incident_with_its_notification_or_neither(tmp_path: Path) -> None:
+def test_kill_9_in_an_evaluation_leaves_the_incident_with_its_notification_or_neither(
+    evaluations: Nursery, tmp_path: Path
+) -> None:
     whole = tmp_path / "whole.duckdb"
-    count = int(evaluated(whole, -1))
+    count = int(evaluated(evaluations, whole, -1))
     assert count >= 3
     for last in range(count + 1):
         path = tmp_path / f"{last}.duckdb"
-        assert evaluated(path, last) == ""
+        assert evaluated(evaluations, path, last) == ""
         clock = ManualClock(T0 + 1.0)
         store = DuckDBStore(StoreSettings(path=str(path), free_space_floor=0), clock)
         there = (len(store.alerts.incidents()), len(store.alerts.due(T0 + 1.0)))
         assert there == ((1, 1) if last == count else (0, 0))
         store.close()
-        evaluated(path, -1)
+        evaluated(evaluations, path, -1)
         after, wanted = (DuckDBStore(StoreSettings(path=str(one), free_space_floor=0), clock) for one in (path, whole))
         assert after.alerts.due(T0 + 1.0) == wanted.alerts.due(T0 + 1.0)
         told = [[(one.id, one.state, one.notices) for one in each.alerts.incidents()] for each in (after, wanted)]
