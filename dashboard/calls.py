@@ -57,7 +57,7 @@ KINDS = (
         metric="http_server_request_duration_seconds",
         by=("http_request_method", "http_route"),
         failed=(Match("http_response_status_code", "5..", pattern=True),),
-        example="app.add_middleware(PerformanceMiddleware)  # from perf.instrument.asgi",
+        example="from perf.instrument.asgi import PerformanceMiddleware\n\napp.add_middleware(PerformanceMiddleware)",
         outermost=True,
     ),
     Kind(
@@ -66,14 +66,14 @@ KINDS = (
         metric="function_duration_seconds",
         by=("function",),
         errors="function_errors_total",
-        example='@track_performance("name")  # from perf.monitoring\ndef work(): ...',
+        example='from perf.monitoring import track_performance\n\n@track_performance("name")\ndef work(): ...',
     ),
     Kind(
         title="Pages",
         plural="page loads",
         metric="page_load_seconds",
         by=("page",),
-        example="perf.instrument.streamlit.instrument()  # the first line of a Streamlit script",
+        example="import perf.instrument.streamlit\n\nperf.instrument.streamlit.instrument()  # before the page's own code",
         outermost=True,
     ),
     Kind(
@@ -81,7 +81,7 @@ KINDS = (
         plural="queries and commands",
         metric="db_client_operation_duration_seconds",
         by=("db_query_summary",),
-        example="connection = perf.instrument.dbapi.instrument(sqlite3.connect(...))",
+        example="import perf.instrument.dbapi\n\nconnection = perf.instrument.dbapi.instrument(sqlite3.connect(...))",
     ),
     Kind(
         title="Jobs",
@@ -89,7 +89,7 @@ KINDS = (
         metric="job_duration_seconds",
         by=("job",),
         failed=(Match("outcome", "failure"),),
-        example='@perf.instrument.jobs.job("nightly", every="1d")\ndef work(): ...',
+        example='import perf.instrument.jobs\n\n@perf.instrument.jobs.job("nightly", every="1d")\ndef work(): ...',
         outermost=True,
     ),
     Kind(
@@ -98,7 +98,7 @@ KINDS = (
         metric="http_client_request_duration_seconds",
         by=("http_request_method", "server_address"),
         failed=(Match("error_type", "", negated=True),),
-        example="perf.instrument.http.instrument()  # httpx and requests",
+        example="import perf.instrument.http\n\nperf.instrument.http.instrument()  # httpx and requests",
     ),
 )
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dashboard import data
 from dashboard.kept import forget, kept
 from perf.health.score import Score
-from perf.model import Spell, Window
+from perf.model import ProbeResult, Spell, Window
 from perf.views import health
 from perf.views.health import ProbeState, Uptime
 
@@ -29,6 +29,11 @@ def uptimes(strip: str) -> Sequence[Uptime]:
     now = rt.clock.now()
     window, step = health.aligned(seconds, cells, now)
     return health.uptimes(rt.store, list(rt.health.plans), window, step, now)
+
+
+def said(result: ProbeResult) -> str:
+    """What a check said, as a part of a longer sentence."""
+    return f"{result.name}: {result.message.removesuffix('.')}"
 
 
 def history(name: str, window: Window) -> list[Spell]:

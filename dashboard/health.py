@@ -32,7 +32,7 @@ def answer() -> None:
     found = checks.score()
     number = "" if found.value is None else f"Score {found.value:.0f}, {found.grade}. "
     worst = sorted(bad, key=lambda one: (-weight(one).rank, -one.status.rank))[:2]
-    reasons = "; ".join(f"{one.name}: {one.message}" for one in worst)
+    reasons = "; ".join(map(checks.said, worst))
     more = f"; and {len(bad) - 2} more" if len(bad) > 2 else ""
     details = f"{words} {number}{reasons + more + '.' if reasons else ''}"
     ui.answer(health.status, f"{LOOKS[health.status].word.capitalize()}.", details)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from dashboard import alerting, alerts, calls, data, detail, panels, tables, ui
+from dashboard import alerting, alerts, calls, checks, data, detail, panels, tables, ui
 from dashboard.components.live import Line, Tile, live_tiles
 from dashboard.state import State, lasted
 from dashboard.theme import LOOKS
@@ -112,7 +112,7 @@ def headline(
     ]
     said = {"resources" if concern.metric in _RESOURCES else "disk" for concern in found}
     words += [
-        f"{result.name}: {result.message}"
+        checks.said(result)
         for result in health.results
         if result.status is not Status.HEALTHY
         and not (result.name in said and "free for the store" not in result.message)

@@ -9,6 +9,7 @@ import numpy as np
 
 from perf.model import Aggregate, Labels, RangeQuery, Selector, SeriesInfo, Status, Threshold, Window
 from perf.ports import Store
+from perf.views.gaps import after_gaps
 from perf.views.series import newest
 
 LOOKBACK = 86_400.0
@@ -66,15 +67,15 @@ def _mean(store: Store, info: SeriesInfo, now: float) -> float | None:
 
 
 def _since(store: Store, info: SeriesInfo, limit: float, now: float) -> float:
-    """When the present run of minutes above *limit* began; at most a day back."""
+    """When the present run of minutes above *limit* began; at most a day back, and not before data are missing."""
     series = store.read(_query(info, Window(now - LOOKBACK, now + 1.0), _STEP))
     if not series or not len(series[0].ts):
         return now
     ts, above = series[0].ts, series[0].values > limit
     if not above[-1]:  # The present minute has just begun; what it holds so far says little.
         ts, above = ts[:-1], above[:-1]
-    below = np.flatnonzero(~above)
-    first = int(below[-1]) + 1 if len(below) else 0
+    below, missing = np.flatnonzero(~above), after_gaps(ts, _STEP)
+    first = max(int(below[-1]) + 1 if len(below) else 0, int(missing[-1]) if len(missing) else 0)
     return float(ts[first]) if first < len(ts) else now
 
 

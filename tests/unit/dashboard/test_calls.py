@@ -28,6 +28,18 @@ def request(ts: float, route: str, status: int, seconds: list[float]) -> Histogr
     return HistogramSample(ts, REQUESTS, labels, Histogram.of(seconds))
 
 
+@pytest.mark.parametrize("kind", calls.KINDS, ids=lambda kind: kind.title)
+def test_the_line_that_makes_them_appear_can_be_copied(kind: calls.Kind) -> None:
+    first, _, use = kind.example.partition("\n\n")
+    names: dict[str, object] = {}
+    exec(first, names)
+    used = compile(use, kind.title, "exec").co_names
+    assert set(names) & set(used), "what is imported is what is used"
+    if not first.startswith("from"):
+        call = use[use.index("perf.") :].partition("(")[0]
+        assert callable(eval(call, names))
+
+
 @pytest.fixture
 def runtime(tmp_path: Path) -> Iterator[Runtime]:
     silent = SourceSettings(host=HostSettings(enabled=False), process=ProcessSettings(enabled=False))

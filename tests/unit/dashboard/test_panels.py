@@ -146,6 +146,12 @@ def test_the_worst_of_concerns_and_checks_is_the_state() -> None:
     assert found == (Status.UNHEALTHY, "Unhealthy.", words)
 
 
+def test_sentences_of_checks_become_one() -> None:
+    clock = probe("store", Status.DEGRADED, "The clock is ahead: upkeep waits.")
+    _, _, words = overview.headline([], health(clock, probe("disk", Status.DEGRADED, "1 GiB free")))
+    assert words == "2 things need a look: store: The clock is ahead: upkeep waits; disk: 1 GiB free."
+
+
 def test_what_is_too_much_to_read_is_counted() -> None:
     disks = [concern(metric="disk_usage_percent", labels=(("mount", f"/{at}"),)) for at in range(300)]
     _, _, sentence = overview.headline(disks, CALM)

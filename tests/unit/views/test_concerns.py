@@ -51,6 +51,12 @@ def test_a_concern_says_how_much_and_since_when(store: MemoryStore) -> None:
     ]
 
 
+def test_nothing_is_known_of_the_time_in_which_nothing_was_measured(store: MemoryStore) -> None:
+    store.append([*seconds(-7_200, -6_600, 90.0), *seconds(-300, 0, 90.0)])
+    (found,) = concerns(store, LIMITS, MINUTE)
+    assert found.since == MINUTE - 300
+
+
 def test_above_critical_the_critical_limit_counts_since_it_was_crossed(store: MemoryStore) -> None:
     store.append([*seconds(-600, -120, 90.0), *seconds(-120, 0, 99.0)])
     (found,) = concerns(store, LIMITS, MINUTE)
