@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
 
 from dashboard import kept, nav
 from perf import default
@@ -16,6 +17,7 @@ from perf.clock import ManualClock
 from perf.model import Change, Kind, Metric, ProbeResult, Sample, Status, Threshold
 from perf.runtime import Runtime
 from perf.settings import HostSettings, ProcessSettings, Settings, SourceSettings, StoreSettings
+from tests import emptystore
 
 NOW = 1_700_000_000.0
 """2023-11-14 22:13:20 UTC."""
@@ -30,7 +32,7 @@ READ = Metric("disk_read_bytes_total", Kind.COUNTER, "By")
 def empty(tmp_path: Path, clock: ManualClock) -> Iterator[Runtime]:
     """A running product that measures nothing but itself, at a time that stands still."""
     settings = Settings(
-        store=StoreSettings(path=str(tmp_path / "perf.duckdb"), free_space_floor=0),
+        store=StoreSettings(path=str(emptystore.empty(tmp_path / "perf.duckdb")), free_space_floor=0),
         sources=SourceSettings(host=HostSettings(enabled=False), process=ProcessSettings(enabled=False)),
     )
     runtime = Runtime(settings, clock)
@@ -58,14 +60,18 @@ def filled(empty: Runtime) -> Runtime:
     return empty
 
 
-def opened(page: str = "overview") -> AppTest:
-    """The page as a reader who has not signed in gets it."""
+def reader(page: str = "overview") -> AppTest:
+    """A reader who has not signed in and is about to open *page* by its address."""
     app = AppTest.from_file(str(MAIN), default_timeout=30)
     app.user = {"is_logged_in": False}
-    app.run()
-    if page != "overview":
-        app.switch_page(f"../pages/{page}.py").run()
+    # switch_page() would have to draw another page first.
+    app._page_hash = next(calc_hash(entry.path) for entry in nav.ENTRIES if entry.file == page)
     return app
+
+
+def opened(page: str = "overview") -> AppTest:
+    """The page as a reader who has not signed in gets it."""
+    return reader(page).run()
 
 
 def titles(app: AppTest) -> list[str]:
@@ -332,11 +338,9 @@ def test_live_zone_and_comparison_are_kept_in_the_view(filled: Runtime) -> None:
 
 
 def test_times_are_in_the_reader_s_zone_unless_utc_is_wanted(filled: Runtime) -> None:
-    app = AppTest.from_file(str(MAIN), default_timeout=30)
-    app.user = {"is_logged_in": False}
+    app = reader("trends")
     app.context = {"timezone": "Asia/Tokyo", "timezone_offset": -540}
     app.run()
-    app.switch_page("../pages/trends.py").run()
     assert table(app, "Time (Asia/Tokyo)")[0][0] == "2023-11-15 07:13:15"
     app.toggle(key="utc").set_value(True).run()
     assert table(app, "Time (UTC)")[0][0] == "2023-11-14 22:13:15"
@@ -358,20 +362,16 @@ def test_times_are_in_the_reader_s_zone_unless_utc_is_wanted(filled: Runtime) ->
 def test_an_address_that_somebody_made_up_breaks_no_page(
     filled: Runtime, page: str, query: dict[str, str | list[str]]
 ) -> None:
-    app = AppTest.from_file(str(MAIN), default_timeout=30)
-    app.user = {"is_logged_in": False}
+    app = reader(page)
     for name, value in query.items():
         app.query_params[name] = value
     app.run()
-    if page != "overview":
-        app.switch_page(f"../pages/{page}.py").run()
     assert (list(app.exception), list(app.error)) == ([], [])
     assert filled.store.changes() == []
 
 
 def test_a_range_that_begins_in_the_hour_that_summer_time_skips_breaks_no_page(filled: Runtime) -> None:
-    app = AppTest.from_file(str(MAIN), default_timeout=30)
-    app.user = {"is_logged_in": False}
+    app = reader()
     app.context = {"timezone": "Europe/Berlin", "timezone_offset": -120}
     for name, value in {"range": "custom", "from": "2023-03-26T02:30", "to": "2023-03-26T03:15"}.items():
         app.query_params[name] = value
