@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from statistics import median
-from time import perf_counter
+from time import process_time
 
 from perf.access import passwords
 from perf.access.passwords import hashed, verified
@@ -35,11 +35,11 @@ def test_a_password_too_long_is_not_taken_for_its_beginning() -> None:
 
 def test_a_name_that_is_not_there_takes_as_long() -> None:
     def seconds(name: str) -> float:
-        begin = perf_counter()
+        begin = process_time()  # of all threads, the hash takes four; what other programs do doesn't count
         verified(USERS, name, "wrong")
-        return perf_counter() - begin
+        return process_time() - begin
 
-    pairs = [(seconds("ada"), seconds("nobody")) for _ in range(7)]
+    pairs = [(seconds("ada"), seconds("nobody")) for _ in range(3)]
     # Without the work it would be a thousandth; a loaded machine makes single runs vary.
     assert median(there / missing for there, missing in pairs) < 5.0
     assert median(missing / there for there, missing in pairs) < 5.0
