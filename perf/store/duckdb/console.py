@@ -11,7 +11,7 @@ import msgspec
 from perf.errors import QueryError
 from perf.model import SqlResult
 from perf.sqlfiles import quoted
-from perf.store.duckdb.connection import Cursor, Database, run
+from perf.store.duckdb.connection import Cursor, Database, Row, run
 
 _READING = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
 _ZONED = "TIMESTAMP WITH TIME ZONE"
@@ -20,6 +20,10 @@ _HARMLESS = re.compile(
     r"range|generate_series|unnest|repeat|repeat_row|summary|json_each|json_tree|duckdb_\w+|pragma_\w+"
 )
 _NAME = re.compile(r"\w*")
+LARGEST = 64 * 2**20
+"""Bytes of an answer, about; without a bound a statement could take all memory there is."""
+_PIECE = 100
+"""Rows that are fetched before their bytes are counted."""
 
 
 def execute(database: Database, text: str, *, max_rows: int = 10_000, seconds: float = 10.0) -> SqlResult:
@@ -40,7 +44,7 @@ def execute(database: Database, text: str, *, max_rows: int = 10_000, seconds: f
                 cursor.abort()
                 cursor.execute(_in_utc(cursor, select))
             names, types = _described(cursor)
-            rows = cursor.fetchmany(max_rows + 1)
+            rows = _fetched(cursor, max_rows + 1, text)
             cursor.abort()
             run(cursor, "ROLLBACK")
         except duckdb.FatalException:
@@ -104,6 +108,27 @@ def _in_utc(cursor: Cursor, select: str) -> str:
     ]
     # The question has been checked and runs in the same box.
     return f"SELECT {', '.join(shown)} FROM ({select}) AS question({', '.join(names)})"  # noqa: S608
+
+
+def _fetched(cursor: Cursor, most: int, text: str) -> list[Row]:
+    """The first rows, *most* at most. Raises: QueryError when they are too large."""
+    rows: list[Row] = []
+    size = 0
+    while len(rows) < most and (piece := cursor.fetchmany(min(_PIECE, most - len(rows)))):
+        rows += piece
+        size += _bytes(piece)
+        if size > LARGEST:
+            raise QueryError(f"the answer has more than {LARGEST // 2**20} MiB; ask for less", text=text)
+    return rows
+
+
+def _bytes(cell: object) -> int:
+    """About how much memory *cell* takes, and all that is in it."""
+    if isinstance(cell, (list, tuple)):
+        return 8 * len(cell) + sum(map(_bytes, cell))
+    if isinstance(cell, dict):
+        return sum(_bytes(pair) for pair in cell.items())
+    return len(cell) if isinstance(cell, (str, bytes)) else 8
 
 
 def _described(cursor: Cursor) -> tuple[tuple[str, ...], tuple[str, ...]]:
