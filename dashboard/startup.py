@@ -13,7 +13,7 @@ import streamlit as st
 from starlette.concurrency import run_in_threadpool
 from streamlit.watcher.polling_path_watcher import PollingPathWatcher
 
-from dashboard import sessions
+from dashboard import assets, sessions
 from perf import default, logs, settings
 from perf.alerts.redaction import RedactingFilter, Redactor
 from perf.api.ending import ending, take_over
@@ -53,8 +53,10 @@ async def lifespan(_: st.App) -> AsyncIterator[dict[str, object]]:
     prompt()
     plenty()
     take_over(end)
+    # Before there are other threads: the writing one would load pandas at the same time, from inside Arrow and DuckDB.
+    _load()
     runtime.start(url())
-    await run_in_threadpool(_warm)
+    await run_in_threadpool(assets.warm)
     if st.get_option("server.fileWatcherType") == "none":
         unwatched()
     # Streamlit collects the oldest generation after every script run; what is frozen here costs those runs nothing.
@@ -123,14 +125,14 @@ def _address() -> str:
     return str(st.get_option("server.address") or "")
 
 
-def _warm() -> None:
+def _load() -> None:
     """Import what pages need, so that the first visitor doesn't wait for it."""
     import pandas  # noqa: F401, ICN001
     import plotly.graph_objects  # noqa: F401
-    import pyarrow  # noqa: F401, ICN001
+    import pyarrow as pa
     import streamlit.dataframe_util
     import streamlit.elements.plotly_chart  # noqa: F401
 
-    from dashboard import assets, charts, data, overview, tables, ui  # noqa: F401
+    from dashboard import charts, data, overview, tables, ui  # noqa: F401
 
-    assets.warm()
+    pa.array([])  # With its first array Arrow loads what it wants of pandas.

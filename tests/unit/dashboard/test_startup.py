@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +17,30 @@ from dashboard import startup
 from perf import default
 from perf.errors import SettingsError
 from perf.settings import Settings
+from tests.services import ROOT, environment
+
+PROGRAM = """
+import asyncio, sys, threading
+from dashboard import startup
+
+elsewhere = set()
+
+class Noting:
+    def find_spec(self, name, path=None, target=None):
+        if threading.current_thread() is not threading.main_thread():
+            elsewhere.add(name.partition(".")[0])
+
+async def run(runtime):
+    async with startup.lifespan(None):
+        while not runtime.writer.stats().commits:
+            await asyncio.sleep(0.01)
+
+runtime = startup.open_runtime()
+sys.meta_path.insert(0, Noting())
+asyncio.run(run(runtime))
+print("pandas" in sys.modules, *sorted(elsewhere & {"dashboard", "pandas", "plotly", "pyarrow", "streamlit"}))
+"""
+"""Says whether pandas was loaded, and what of our large packages on another thread than the first."""
 
 
 @pytest.fixture(autouse=True)
@@ -117,3 +143,11 @@ def test_nobody_asks_for_configuration_files_after_the_start(tmp_path: Path) -> 
     later = file.stat().st_mtime + 60.0
     os.utime(file, (later, later))
     assert not changed.wait(1.5)
+
+
+def test_what_pages_need_is_loaded_before_there_are_other_threads(tmp_path: Path) -> None:
+    env = environment(PERF_STORE__PATH=str(tmp_path / "perf.duckdb"), STREAMLIT_SERVER_ADDRESS="127.0.0.1")
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], cwd=ROOT, env=env, capture_output=True, text=True, timeout=100, check=False
+    )
+    assert (done.returncode, done.stdout.split()) == (0, ["True"]), done.stderr
