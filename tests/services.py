@@ -30,6 +30,7 @@ CHROMIUM_ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
+    "--process-per-site",
 ]
 
 FIRST_PORT, PORTS, PORT_RANGES = 12_000, 5_000, 4

@@ -7,6 +7,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.error import HTTPError
@@ -23,10 +24,12 @@ from perf.model import Sample
 from perf.runtime import open_store
 from perf.settings import StoreSettings
 from perf.sources import host
+from tests.browsers import close_pages, lasting
 from tests.services import CHROMIUM_ARGUMENTS, Site, chromium, eventually, site
 
 PATIENCE = 15_000
 SECONDS = 600
+SESSION = {"viewport": {"width": 1440, "height": 1100}, "timezone_id": "Europe/Berlin"}
 FAST = {"PERF_DASHBOARD__REFRESH": "1s"}
 NEVER_ABOVE = "[thresholds.cpu_usage_percent]\nwarning = 100\ncritical = 100\n"
 CPU_TILE = '#root .perf-tile:has(.perf-label:text-is("CPU"))'
@@ -91,22 +94,29 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield found
 
 
+@pytest.fixture(scope="module")
+def reader(browser: Browser, served: Site) -> Iterator[BrowserContext]:
+    """The browser session of most pages here."""
+    with lasting(browser, f"{served.url}/health/live", **SESSION) as found:
+        yield found
+
+
 @pytest.fixture
-def opened(browser: Browser) -> Iterator[Opened]:
-    """Opens an address in a new browser session, like another reader's; its options are the session's."""
+def opened(browser: Browser, reader: BrowserContext) -> Iterator[Opened]:
+    """Opens an address; *apart* in a new browser session, like another reader's, as with options of a session of its own."""
     contexts: list[BrowserContext] = []
 
-    def open_address(address: str, *, settle: bool = True, **options: object) -> Page:
-        wanted = {"viewport": {"width": 1440, "height": 1100}, "timezone_id": "Europe/Berlin", **options}
-        contexts.append(browser.new_context(**wanted))  # type: ignore[arg-type]  # whatever the test asks for
-        page = contexts[-1].new_page()
+    def open_address(address: str, *, apart: bool = False, **options: object) -> Page:
+        if apart or options:
+            contexts.append(browser.new_context(**{**SESSION, **options}))  # type: ignore[arg-type]  # whatever the test asks for
+        page = contexts[-1].new_page() if apart or options else reader.new_page()
         page.set_default_timeout(PATIENCE)
         page.goto(address)
-        if settle:
-            _settle(page)
+        _settle(page)
         return page
 
     yield open_address
+    close_pages(reader)
     for context in contexts:
         context.close()
 
@@ -156,9 +166,8 @@ def test_the_tiles_of_the_first_page_move(served: Site, opened: Opened) -> None:
 
 
 @pytest.mark.parametrize("path", ["", *(entry.path for entry in nav.ENTRIES[1:])])
-def test_every_address_draws_its_page_without_an_error(browser: Browser, served: Site, path: str) -> None:
-    with browser.new_context(viewport={"width": 1440, "height": 1100}) as context:
-        page = context.new_page()
+def test_every_address_draws_its_page_without_an_error(reader: BrowserContext, served: Site, path: str) -> None:
+    with closing(reader.new_page()) as page:
         witness = Witness(page, served.url)
 
         page.goto(f"{served.url}/{path}")
@@ -258,7 +267,7 @@ def test_a_pasted_address_restores_the_whole_view(served: Site, opened: Opened) 
     _set_number(page, "Memory above (%)", "55")
     page.wait_for_url(re.compile("above_memory=55"))
 
-    other = opened(page.url)
+    other = opened(page.url, apart=True)
 
     assert sorted(parse_qs(urlsplit(other.url).query)) == ["above_memory", "compare", "live", "range", "utc"]
     expect(other.get_by_role("radio", name="1h")).to_be_checked()
@@ -381,12 +390,11 @@ def test_panels_say_since_when_they_are_old_and_recover(served: Site, opened: Op
     assert re.fullmatch(r"no data since \d\d:\d\d:\d\d, retrying", said)
 
 
-def test_a_store_without_host_data_says_so(tmp_path: Path, browser: Browser) -> None:
+def test_a_store_without_host_data_says_so(tmp_path: Path, reader: BrowserContext) -> None:
     with (
         site(tmp_path, port=None, PERF_SOURCES__HOST__ENABLED="false", **FAST) as quiet,
-        browser.new_context(viewport={"width": 1440, "height": 1100}) as context,
+        closing(reader.new_page()) as page,
     ):
-        page = context.new_page()
         witness = Witness(page, quiet.url)
         page.goto(quiet.url)
         tile, chart = page.locator(CPU_TILE), page.locator(f".perf-chart:has({CPU_PLOT})")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -16,18 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, sync_playwright
+
+from tests.browsers import close_pages, lasting
+from tests.services import CHROMIUM_ARGUMENTS, chromium
 
 HERE = Path(__file__).resolve().parent
 PATIENCE = 60_000
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 DRAWN = "document.querySelectorAll('.perf-chart[data-perf-drawn]').length"
 PER_REFRESH = 2048
 
@@ -92,18 +86,25 @@ def _until_up(site: Site) -> None:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-        yield chromium
-        chromium.close()
+        found = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGUMENTS)
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def context(browser: Browser, site: Site) -> Iterator[BrowserContext]:
+    options = {"viewport": {"width": 1440, "height": 1100}, "color_scheme": "light"}
+    with lasting(browser, f"{site.address}/knobs", **options) as found:
+        yield found
 
 
 @pytest.fixture
-def page(browser: Browser, site: Site) -> Iterator[Page]:
+def page(context: BrowserContext, site: Site) -> Iterator[Page]:
     site.turn(fail=0, wrong=[], silent=False, asked=[])
-    found = browser.new_page(viewport={"width": 1440, "height": 1100}, color_scheme="light")
+    found = context.new_page()
     found.set_default_timeout(PATIENCE)
     yield found
-    found.close()
+    close_pages(context)
 
 
 def _open(page: Page, site: Site, charts: int = 5, **params: object) -> None:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from tests.browsers import close_pages, lasting
 from tests.services import CHROMIUM_ARGUMENTS, Site, chromium
 from tests.signedin import guarded_site, password, send, session
 
@@ -29,11 +30,19 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield found
 
 
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    with browser.new_context(viewport={"width": 1440, "height": 1100}) as found:
+@pytest.fixture(scope="module")
+def tabs(browser: Browser, served: Site) -> Iterator[BrowserContext]:
+    with lasting(browser, f"{served.url}/health/live", viewport={"width": 1440, "height": 1100}) as found:
         found.set_default_timeout(PATIENCE)
         yield found
+
+
+@pytest.fixture
+def context(tabs: BrowserContext) -> Iterator[BrowserContext]:
+    """Nobody is signed in."""
+    tabs.clear_cookies()
+    yield tabs
+    close_pages(tabs)
 
 
 def sign_in(page: Page, name: str, secret: str | None = None) -> None:
