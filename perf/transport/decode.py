@@ -40,11 +40,14 @@ _TYPES = {
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What a receiver takes: points not older than *max_age* seconds, *label_cap* label sets a metric and service."""
+    """What a receiver takes: points not older than *max_age* seconds, *label_cap* label sets a metric and service, and so many
+    *labels* in each.
+    """
 
     max_age: float = 7 * 86_400.0
     label_cap: int = 1_000
     series_cap: int = 50_000
+    labels: int = 128
 
 
 class Known:
@@ -56,13 +59,15 @@ class Known:
         self._size = 0
 
     def admits(self, metric: str, labels: Labels) -> bool:
-        """Whether a point of this series may come in; a new label set is remembered."""
+        """Whether a point of this series may come in; a new label set is remembered. Raises: Refused for one that is too long."""
         service = next((value for name, value in labels if name == "service"), "")
         seen = self._seen.setdefault((metric, service), set())
         if labels in seen:
             return True
         if len(seen) >= self._limits.label_cap or self._size >= self._limits.series_cap:
             return False
+        if len(labels) > self._limits.labels:
+            raise Refused(f"too many labels: a series has at most {self._limits.labels}")
         seen.add(labels)
         self._size += 1
         return True

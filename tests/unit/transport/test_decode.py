@@ -133,6 +133,16 @@ def test_label_sets_beyond_the_cap_are_rejected_and_known_ones_still_taken() -> 
     assert result.rejected == {"label cap: x has too many label sets": 1}
 
 
+def test_a_series_has_so_many_labels_at_most() -> None:
+    many = gauge("x", 1.0)
+    for number in range(128):  # and the service's
+        attribute = many.gauge.data_points[0].attributes.add(key=f"label_{number}")
+        attribute.value.string_value = "y"
+    result = decoded(many, gauge("x", 1.0, route="/"))
+    assert len(result.measurements) == 1
+    assert result.rejected == {"too many labels: a series has at most 128": 1}
+
+
 def test_a_point_without_a_value_is_no_error() -> None:
     made = metric("x")
     made.gauge.data_points.add(time_unix_nano=nanos(NOW), flags=1)
