@@ -80,12 +80,14 @@ def incidents(site: Site, state: str) -> list[dict[str, object]]:
 
 
 def test_a_rule_is_tried_saved_fires_and_is_looked_after(served: Site, page: Page) -> None:
+    eventually(
+        lambda: previewed(served), seconds=SOON, every=0.5
+    )  # before a page is open: one costs a quarter of a processor
     page.goto(f"{served.url}/alerts?part=Rules&range=5m")
     shown(page, "this rule would have fired")
     typed(page, "Name", RULE)
     typed(page, "Condition", "name == 'memory_usage_percent' and value >> 1")
     shown(page, "column")
-    eventually(lambda: previewed(served), seconds=SOON, every=0.5)
     typed(page, "Condition", CONDITION)
     typed(page, "For", "0s")
     shown(page, "1 time")
