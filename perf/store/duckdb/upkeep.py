@@ -217,10 +217,14 @@ class DuckDBUpkeep:
         field = _KEPT[level]
         with self._database.transaction() as writer:
             oldest = _oldest_of(writer, _TABLES[level], levels.BEGINNING)
-            end = cut if oldest is None or oldest >= cut else min(cut, levels.floor(oldest, align) + align)
+            end, tables = cut, _TABLES[level]
+            if oldest is None or oldest >= cut:
+                tables = ()  # most turns only move the mark
+            else:
+                end = min(cut, levels.floor(oldest, align) + align)
             deleted = {
                 table: _number(writer, f"DELETE FROM {table} WHERE ts < make_timestamp($cut)", {"cut": end})  # noqa: S608
-                for table in _TABLES[level]
+                for table in tables
             }
             end = max(end, int(getattr(self.marks, field)))
             marks.save(writer, field, end)
