@@ -98,7 +98,7 @@ def test_the_end_is_announced_and_loses_no_acknowledged_sample(tmp_path: Path, e
 
     def producing() -> None:
         number = 0
-        while not over.is_set():
+        while not over.wait(0.02):
             if server.send(number):
                 acknowledged.append(number)
             number += 1
