@@ -26,6 +26,8 @@ from tests.services import ROOT, environment, eventually, free_port, program, re
 CALM = """
 [store]
 free_space_floor = 0
+[health]
+interval = "1s"
 [thresholds]
 cpu_usage_percent = { warning = 101, critical = 101 }
 memory_usage_percent = { warning = 101, critical = 101 }

@@ -43,7 +43,7 @@ def gauge(name: str, value: float, job: str) -> dict[str, object]:
 def test_a_cron_script_and_a_plain_request_are_heard(tmp_path: Path) -> None:
     script = tmp_path / "nightly.py"
     script.write_text(SCRIPT, encoding="utf-8")
-    with dashboard(tmp_path) as url:
+    with dashboard(tmp_path, PERF_HEALTH__INTERVAL="1s") as url:
         env = environment(PERF_SEND__URL=url, PERF_SEND__SPOOL=str(tmp_path / "spool"))
         subprocess.run([sys.executable, str(script)], env=env, cwd=tmp_path, check=True, timeout=60)
         eventually(lambda: heartbeat(url)["message"] == "1 jobs are on time", seconds=30)

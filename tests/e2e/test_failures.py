@@ -28,6 +28,8 @@ from tests.services import ROOT, answers, environment, eventually, free_port, pr
 CALM = """
 [store]
 free_space_floor = 0
+[health]
+interval = "1s"
 [sources.host]
 interval = "100ms"
 [thresholds]

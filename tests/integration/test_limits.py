@@ -31,6 +31,7 @@ def test_over_its_memory_perf_sheds_load_and_raises_an_alert(tmp_path: Path) -> 
         PERF_STORE__FREE_SPACE_FLOOR="0",
         PERF_PRODUCTION__MAX_MEMORY="10MiB",
         PERF_PRODUCTION__RETRY_AFTER="3s",
+        PERF_HEALTH__INTERVAL="1s",
     )
     command = [sys.executable, "-m", "perf", "serve", "--port", str(port)]
     with program(command, env=env, log=tmp_path / "log") as process:
