@@ -249,7 +249,7 @@ class DuckDBStore:
             schema.migrate(self._database)
             with self._database.reading(seconds=60.0) as cursor:
                 self._catalog = SeriesCatalog(known.entries(cursor))
-                recent = run(cursor, sql(_PACKAGE, "recent"))
+                recent = run(cursor, sql(_PACKAGE, "recent")) if len(self._catalog) else []
                 self._producers = Producers(run(cursor, sql(_PACKAGE, "producers")))
             columns = np.array(recent, np.float64).reshape(-1, 3)
             self._catalog.seen(columns[:, 0].astype(np.int32), columns[:, 1].astype(np.int64), columns[:, 2])
