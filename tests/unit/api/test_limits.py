@@ -70,6 +70,17 @@ def test_too_many_requests_are_told_when_to_come_again(strict: Api, clock: Manua
     assert strict.get("/api/v1/series").status_code == 200
 
 
+def test_pages_are_told_of_limits_when_they_meet_them(strict: Api) -> None:
+    page = {"Sec-Fetch-Site": "same-origin"}
+    first, _, third = (strict.get("/api/v1/series", **page) for _ in range(3))
+    assert not {"ratelimit", "ratelimit-policy"} & first.headers.keys()
+    assert (third.status_code, third.headers["retry-after"], third.headers["ratelimit"]) == (
+        429,
+        "2",
+        '"client";r=0;t=4',
+    )
+
+
 def test_health_is_never_limited(strict: Api) -> None:
     answers = [strict.get("/health/live") for _ in range(10)]
     assert {answer.status_code for answer in answers} == {200}
