@@ -9,10 +9,15 @@ import os
 import sys
 from collections.abc import Generator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from perf import default
 from perf.clock import ManualClock
+
+if TYPE_CHECKING:
+    from perf.runtime import Runtime
 
 TESTS = Path(__file__).parent
 LONG = ("e2e", "integration")
@@ -89,6 +94,23 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
         report.outcome = "failed"
         report.longrepr = _refused(report.nodeid, report.longrepr)
     return report
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_runtime_by_accident() -> Generator[None, None, None]:
+    """An answer of a page that is refreshed early may outlive its test: it would open the store of the settings, and leave it open
+    as this process's own for all tests that follow.
+    """
+
+    def get() -> Runtime:
+        runtime = default.running()
+        if runtime is None:
+            raise RuntimeError("no test has installed a runtime")
+        return runtime
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(default, "get", get)
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")

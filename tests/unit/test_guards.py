@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from perf import default
 from tests.services import eventually, free_port
 
 CONFTEST = (Path(__file__).parents[1] / "conftest.py").read_text(encoding="utf-8")
@@ -63,3 +64,8 @@ def outcome(folder: Path, test: str, ci: str) -> int:
     alone = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # nothing is asked of them, and loading them takes seconds
     env = {**os.environ, **alone, "CI": ci, "PYTHONPATH": str(Path(__file__).parents[2])}
     return subprocess.run(command, cwd=folder, env=env, check=False, capture_output=True).returncode
+
+
+def test_no_test_opens_the_store_of_the_settings_by_accident() -> None:
+    with pytest.raises(RuntimeError, match="no test has installed a runtime"):
+        default.get()
