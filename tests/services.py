@@ -58,16 +58,17 @@ def free_port() -> int:
 def eventually(ask: Callable[[], T], *, seconds: float = 10.0, every: float = 0.05) -> T:
     """The first truthy answer of *ask*, asked again *every* seconds.
 
-    Raises: AssertionError with the last answer when *seconds* have passed.
+    Raises: AssertionError with the last answer when *seconds* had passed before it was asked for: who was held up meanwhile looks again.
     """
     deadline = time.perf_counter() + seconds
     pause = threading.Event()
-    answer = ask()
-    while not answer:
-        assert time.perf_counter() < deadline, f"not within {seconds:g} s; last answer: {answer!r}"
-        pause.wait(every)
+    while True:
+        late = time.perf_counter() > deadline
         answer = ask()
-    return answer
+        if answer:
+            return answer
+        assert not late, f"not within {seconds:g} s; last answer: {answer!r}"
+        pause.wait(every)
 
 
 def chromium() -> str:
@@ -209,7 +210,7 @@ def redis_server_with(*options: str, port: int | None = None, ready: bool = True
         fixed = ["--port", str(chosen), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", folder]
         with program([redis_server(), *fixed, *options], env=environment()) as process:
             if ready:
-                eventually(lambda: _listens(chosen))
+                eventually(lambda: _listens(chosen), seconds=30.0)
             yield RedisServer(chosen, process)
 
 
@@ -238,7 +239,7 @@ def postgres() -> Iterator[str]:
         options = ["-D", data, "-k", name, "-c", "listen_addresses=", "-c", "fsync=off"]
         log = folder / "postgres.log"
         with program([*user, server, *options], env=environment(), cwd=folder, log=log) as process:
-            eventually(lambda: _takes_connections(process, folder, log), seconds=30.0)
+            eventually(lambda: _takes_connections(process, folder, log), seconds=60.0)
             yield f"host={name} user=perf dbname=postgres"
 
 
@@ -261,4 +262,4 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     # Children that outlived it, such as a browser's; the group is its own. macOS refuses when it has just ended.
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-    process.wait(timeout=10.0)
+    process.wait(timeout=30.0)
