@@ -1,7 +1,7 @@
 """Who is told of an incident, when, and with what: grouping, cooldown, reminders, escalation, silences, inhibition. Pure.
 
 An incident is told of once it fires and nothing mutes it, be that later; what was told stands on the incident itself (*notices*,
-*notified_at*), so that a restart changes nothing.
+*notified_at*, *told*), so that a restart changes nothing, and a rule that gets other channels leaves nobody without the end.
 """
 
 from __future__ import annotations
@@ -68,12 +68,23 @@ def notifications(
 
 def noted(incidents: Iterable[Incident], queued: Iterable[Notification], now: float) -> list[Incident]:
     """Those of *incidents* that *queued* tells of as firing, with that written on them."""
-    told = {one.incident_id for one in queued if one.kind == FIRING}
+    told: dict[str, list[Notification]] = defaultdict(list)
+    for row in queued:
+        if row.kind == FIRING:
+            told[row.incident_id].append(row)
     return [
-        msgspec.structs.replace(one, notified_at=now, notices=one.notices + 1)
+        msgspec.structs.replace(one, notified_at=now, notices=one.notices + 1, told=_heard(one, told[one.id]))
         for one in incidents
         if one.id in told and one.state is IncidentState.FIRING
     ]
+
+
+def _heard(one: Incident, rows: Iterable[Notification]) -> tuple[tuple[str, float], ...]:
+    """Every channel that *rows* or earlier ones went to, and from when on: only a step of an escalation can be called off."""
+    heard = dict(one.told)
+    for row in rows:
+        heard.setdefault(row.channel, (None if first(row) else row.not_before) or row.created)
+    return tuple(heard.items())
 
 
 def group_of(rule: AlertRule, incident: Incident, settings: AlertSettings) -> str:
@@ -145,17 +156,13 @@ def _ended(
 
 def _resolved(one: Incident, rule: AlertRule, group: Sequence[Incident], here: _Moment) -> list[Notification]:
     """To everybody who was told; at once when nothing of its group is left."""
-    told = one.notified_at if one.notices == 1 and one.notified_at is not None else (one.fired_at or one.since)
     until = one.acknowledged_at or here.now
-    channels = dict.fromkeys(rule.channels or here.settings.channels)
-    for step in rule.escalation:
-        if told + step.after <= until:
-            channels |= dict.fromkeys(step.channels)
     at = flush(one, [*group, one], here.settings, here.now) if group else here.now
     note = f"Over after {templates.span((one.resolved_at or here.now) - (one.fired_at or one.since))}."
     return [
         _row(one, rule, channel, RESOLVED, here, id=f"{one.id}.resolved.{channel}", at=at, note=note)
-        for channel in channels
+        for channel, since in one.told
+        if since <= until
     ]
 
 

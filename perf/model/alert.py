@@ -125,7 +125,8 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     """One trouble of one rule and label set. *since* the condition held, *fired_at* when `for` was over (None: not yet).
 
     *seen* is the time of the newest evaluation, *breached* of the newest one that held; the lowest bit of *history* says
-    whether it fired at the newest of the last 21 evaluations. *notified_at* and *notices* tell what was queued for it.
+    whether it fired at the newest of the last 21 evaluations. *notified_at* and *notices* tell what was queued for it, *told*
+    to which channels, and from when on.
     """
 
     id: str
@@ -147,6 +148,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     breached: float = 0.0
     notified_at: float | None = None
     notices: int = 0
+    told: tuple[tuple[str, float], ...] = ()
 
     @property
     def open(self) -> bool:

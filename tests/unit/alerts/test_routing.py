@@ -51,6 +51,13 @@ def route(
     return notifications([change(one) for one in incidents], incidents, rules, silences, settings, now)
 
 
+def heard(one: Incident, rule: AlertRule = RULE) -> Incident:
+    """*one* after it was told of, as soon as it fired."""
+    at = one.fired_at or T0
+    (told,) = noted([one], route([one], at, rules=[rule]), at)
+    return told
+
+
 def silence(start: float, end: float | None) -> Silence:
     return Silence(id="s", matchers=(Match("rule", "cpu high"),), start=start, end=end, author="me", comment="")
 
@@ -111,7 +118,8 @@ def test_cooldown_holds_the_next_firing_back() -> None:
 
 def test_what_comes_and_goes_is_told_once_in_a_quarter_of_an_hour_whatever_the_cooldown() -> None:
     rule = msgspec.structs.replace(RULE, cooldown=0.0)
-    over = fired(id="i0", state=IncidentState.RESOLVED, resolved_at=T0 - 10.0, notified_at=T0 - 60.0, notices=1)
+    before = heard(fired(id="i0", at=T0 - 60.0), rule)
+    over = msgspec.structs.replace(before, state=IncidentState.RESOLVED, resolved_at=T0 - 10.0)
     assert len(route([over, fired()], T0, rules=[rule])) == 2  # The end of the first, and the second.
     again = [change(fired(flapping=True))]
     told = [
@@ -134,13 +142,27 @@ def test_escalation_is_queued_when_it_fires() -> None:
 
 def test_the_end_is_told_to_those_who_were_told() -> None:
     rule = msgspec.structs.replace(RULE, escalation=(Escalation(900.0, ("pagerduty",)),))
+    told = heard(fired(), rule)
+    assert told.told == (("email", T0), ("pagerduty", T0 + 900))
     for after, channels in ((600.0, ["email"]), (900.0, ["email", "pagerduty"])):
-        over = fired(state=IncidentState.RESOLVED, resolved_at=T0 + after, notices=1, notified_at=T0)
+        over = msgspec.structs.replace(told, state=IncidentState.RESOLVED, resolved_at=T0 + after)
         rows = route([over], T0 + after, rules=[rule])
         assert [one.channel for one in rows] == channels
         assert {(one.kind, one.not_before) for one in rows} == {("resolved", T0 + after)}
     acknowledged = msgspec.structs.replace(over, acknowledged_by="me", acknowledged_at=T0 + 10)
     assert [one.channel for one in route([acknowledged], T0 + 1000, rules=[rule])] == ["email"]
+
+
+def test_a_channel_that_a_rule_loses_meanwhile_is_told_of_the_end_and_one_that_it_gets_only_of_what_it_heard() -> None:
+    told = heard(fired())
+    moved = msgspec.structs.replace(RULE, channels=("slack",), repeat=600.0)
+    over = {"state": IncidentState.RESOLVED, "resolved_at": T0 + 700}
+    assert [one.channel for one in route([msgspec.structs.replace(told, **over)], T0 + 700, rules=[moved])] == ["email"]
+    (again,) = route([told], T0 + 600, rules=[moved])
+    (reminded,) = noted([told], [again], T0 + 600)
+    assert again.channel == "slack"
+    rows = route([msgspec.structs.replace(reminded, **over)], T0 + 700, rules=[moved])
+    assert [one.channel for one in rows] == ["email", "slack"]
 
 
 def test_the_end_of_what_nobody_was_told_is_not_told() -> None:
