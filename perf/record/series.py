@@ -123,10 +123,12 @@ class Distribution:
         Calls that were counted since the last observation wait for the next; at the *last* fold they take the shape of all before.
         """
         histogram, popped, unfit = both(taken(self._nanos, _NANO), taken(self._values, 1.0))
+        # Asked before calls are counted: a thread that ends meanwhile may be one that stood between. At the end none comes back.
+        threads = 0 if last else threading.active_count()
         measured, total = self._totals()
         self._popped += popped
         waiting = len(self._nanos) + len(self._values)
-        lost = self._missing(measured, waiting)
+        lost = self._missing(measured, waiting, threads)
         self._told += unfit
         # The observations of these come with the next fold.
         calls = total - waiting - self._between - self._told
@@ -145,12 +147,12 @@ class Distribution:
         measured = self._ticks.total()
         return measured, measured + self._skipped.total() - self._turns.total()
 
-    def _missing(self, measured: int, waiting: int) -> int:
+    def _missing(self, measured: int, waiting: int, threads: int) -> int:
         """Observations that found no room since the last fold. A call counts before its observation is there: as many as there are
-        threads may stand between the two, but none from one fold to the next.
+        *threads* may stand between the two, but none from one fold to the next.
         """
         gap = max(0, measured - self._popped - self._lost - waiting)
-        lost = gap if gap > threading.active_count() else min(gap, self._between)
+        lost = gap if gap > threads else min(gap, self._between)
         self._lost += lost
         self._between = gap - lost
         return lost

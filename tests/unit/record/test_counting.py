@@ -90,7 +90,6 @@ class Counting(RuleBasedStateMachine):
             self.end()
         self.sample(1)
         self.call(1, 1.0)
-        self.fold(last=False, take=False)
         self.fold(last=True, take=True)
         assert self.told + self.unfit == self.calls
         assert self.measured <= self.out + self.lost <= self.measured + self.halves

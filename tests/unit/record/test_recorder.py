@@ -362,6 +362,43 @@ def test_a_buffer_that_overflows_while_it_is_drained_loses_no_count(capacity: in
     assert recorder.dropped().get("buffer_full", 0) > 0 or capacity == 5_000
 
 
+def test_what_found_no_room_just_before_the_end_is_counted(clock: ManualClock) -> None:
+    recorder = Recorder(clock, capacity=100)
+    series = recorder.distribution(SPEED)
+    for _ in range(101):
+        series.record(0.5)
+    assert _observed(recorder.drain(1.0, last=True)) == 101
+    assert recorder.dropped() == {"buffer_full": 1}
+
+
+def test_threads_that_end_while_a_drain_looks_have_lost_nothing(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    series, alive = recorder.distribution(SPEED), threading.active_count
+    counted, go = threading.Barrier(9), threading.Event()
+
+    def work() -> None:
+        series.tick()
+        counted.wait()
+        go.wait()
+        series.put_ns(1_000)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    counted.wait()
+
+    def ended() -> int:
+        go.set()
+        for thread in threads:
+            thread.join()
+        return alive()
+
+    monkeypatch.setattr(threading, "active_count", ended)
+    assert _observed(recorder.drain(1.0)) + _observed(recorder.drain(2.0)) == 8
+    assert recorder.dropped() == {}
+
+
 def test_what_is_no_number_is_refused_where_it_is_recorded(recorder: Recorder) -> None:
     series, counter, gauge = recorder.distribution(SPEED), recorder.counter(JOBS), recorder.gauge(QUEUE)
     for refused in (series.record, counter.add, gauge.set):
