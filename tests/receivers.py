@@ -149,11 +149,12 @@ def smtp(folder: Path, user: str, password: str) -> Iterator[tuple[Mailbox, int,
 
     def signed_in(server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any) -> AuthResult:
         right = isinstance(data, LoginPassword) and (data.login, data.password) == (user.encode(), password.encode())
-        return AuthResult(success=right)
+        return AuthResult(success=right, handled=False)  # it tells the client itself
 
+    # Without a name of its own it would look this machine's up; it waits 5 s for itself by default.
     server = Controller(
         box, hostname="127.0.0.1", port=port, tls_context=context, require_starttls=True, auth_required=True,
-        authenticator=signed_in,
+        authenticator=signed_in, server_hostname="localhost", ready_timeout=60.0,
     )  # fmt: skip
     server.start()
     try:
@@ -177,5 +178,5 @@ def alertmanager(folder: Path, hook: str = "http://127.0.0.1:9") -> Iterator[str
     port = free_port()
     options = [f"--config.file={config}", f"--storage.path={folder / 'am'}", f"--web.listen-address=127.0.0.1:{port}"]
     with program([command, *options, "--cluster.listen-address="], env=environment(), log=folder / "am.log"):
-        eventually(lambda: answers(f"http://127.0.0.1:{port}/-/ready"), seconds=30.0)
+        eventually(lambda: answers(f"http://127.0.0.1:{port}/-/ready"), seconds=60.0)
         yield f"http://127.0.0.1:{port}"

@@ -41,6 +41,8 @@ class _Pinned(http.client.HTTPConnection):
         self.sock = self._opened()
         if self._context is not None:
             self.sock = self._context.wrap_socket(self.sock, server_hostname=self._target.host)
+        # The connection itself forgets it while an answer without a length is still read.
+        self.opened = self.sock
 
     def _opened(self) -> socket.socket:
         *others, last = self._target.addresses
@@ -61,8 +63,9 @@ def post(url: str, body: bytes, headers: Mapping[str, str], settings: TargetSett
     cut = threading.Event()
     late = threading.Timer(settings.timeout, _cut, (connection, cut))
     late.daemon = True
-    late.start()
     try:
+        connection.connect()  # which has an end of its own, for each address
+        late.start()
         connection.request("POST", target.path, body, sent)
         response = connection.getresponse()
         answer = Answer(response.status, _plain(response.read(READ)))
@@ -92,9 +95,8 @@ def _context(target: Target, settings: TargetSettings) -> ssl.SSLContext | None:
 def _cut(connection: _Pinned, cut: threading.Event) -> None:
     """End an exchange that drips along: each byte in time, but never all of them."""
     cut.set()
-    if connection.sock is not None:
-        with contextlib.suppress(OSError):
-            connection.sock.shutdown(socket.SHUT_RDWR)
+    with contextlib.suppress(OSError):
+        connection.opened.shutdown(socket.SHUT_RDWR)
 
 
 def _judge(host: str, answer: Answer, after: float | None) -> None:

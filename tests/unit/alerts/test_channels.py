@@ -7,6 +7,7 @@ import logging
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from email import policy
 from pathlib import Path
 
@@ -40,7 +41,8 @@ from perf.model import Notification, Severity
 from tests.receivers import alertmanager, certificate, receiver, smtp
 from tests.services import eventually, free_port
 
-HERE = TargetSettings(plain_http=True, private=("127.0.0.0/8",), timeout=0.5)
+HERE = TargetSettings(plain_http=True, private=("127.0.0.0/8",), timeout=60.0)
+HASTY = msgspec.structs.replace(HERE, timeout=0.5)
 SECRET = "whsec_c2VjcmV0LXNlY3JldC1zZWNyZXQ="
 NOW = 1_790_000_000.0
 
@@ -64,7 +66,9 @@ def test_email_goes_through_starttls_and_sign_in(tmp_path: Path) -> None:
             host="127.0.0.1", port=port, username="me", password="s3cret!", sender="perf@example.org",
             to=("a@example.org", "b@example.org"), ca_file=str(trusted),
         )  # fmt: skip
-        EmailChannel(AlertSettings(email=right), ManualClock()).send(message(note(title="two\r\nBcc: x@y")))
+        EmailChannel(AlertSettings(email=right, targets=HERE), ManualClock()).send(
+            message(note(title="two\r\nBcc: x@y"))
+        )
         (mail,) = box.mails
         assert mail.rcpt_tos == ["a@example.org", "b@example.org"]
         read = email.message_from_bytes(bytes(mail.content or b""), policy=policy.default)
@@ -72,19 +76,19 @@ def test_email_goes_through_starttls_and_sign_in(tmp_path: Path) -> None:
         text, page = (part.get_content() for part in read.iter_parts())
         assert "CPU 91 %\r\nSince noon & later." in text
         assert "Since noon &amp; later." in page
-        for wrong, permanent in (
-            (msgspec.structs.replace(right, password="wrong"), False),
-            (msgspec.structs.replace(right, ca_file=""), False),
-            (msgspec.structs.replace(right, port=free_port()), False),
+        for wrong, said in (
+            (msgspec.structs.replace(right, password="wrong"), "sign-in refused: 535"),
+            (msgspec.structs.replace(right, ca_file=""), "certificate"),
+            (msgspec.structs.replace(right, port=free_port()), "refused"),
         ):
-            with pytest.raises(ChannelError) as failed:
-                EmailChannel(AlertSettings(email=wrong), ManualClock()).send(message())
-            assert failed.value.permanent is permanent
+            with pytest.raises(ChannelError, match=said) as failed:
+                EmailChannel(AlertSettings(email=wrong, targets=HERE), ManualClock()).send(message())
+            assert not failed.value.permanent
             assert "s3cret" not in str(failed.value)
         for answer, permanent in (("550 unknown", True), ("451 later", False)):
             box.refuse = answer
             with pytest.raises(ChannelError) as failed:
-                EmailChannel(AlertSettings(email=right), ManualClock()).send(message())
+                EmailChannel(AlertSettings(email=right, targets=HERE), ManualClock()).send(message())
             assert failed.value.permanent is permanent
         assert len(box.mails) == 1
 
@@ -95,7 +99,7 @@ def test_a_recipient_that_is_refused_is_told_of_and_tried_again_alone(tmp_path: 
             host="127.0.0.1", port=port, username="me", password="s3cret!", to=("a@example.org", "b@example.org"),
             ca_file=str(trusted),
         )  # fmt: skip
-        channel = EmailChannel(AlertSettings(email=settings), ManualClock())
+        channel = EmailChannel(AlertSettings(email=settings, targets=HERE), ManualClock())
         box.answers = {"b@example.org": "451 later"}
         with pytest.raises(ChannelError, match="refused for b@example.org: 451") as failed:
             channel.send(message())
@@ -159,7 +163,7 @@ def test_what_an_answer_means(status: int, headers: dict[str, str], permanent: b
 def test_a_receiver_that_hangs_is_left() -> None:
     with receiver() as there:
         there.behave = lambda _: None
-        channel = SlackChannel(AlertSettings(slack=SlackSettings(url=there.url), targets=HERE), ManualClock())
+        channel = SlackChannel(AlertSettings(slack=SlackSettings(url=there.url), targets=HASTY), ManualClock())
         with pytest.raises(ChannelError, match=r"no answer within 0\.5 s") as failed:
             channel.send(message())
     assert not failed.value.permanent
@@ -170,7 +174,7 @@ def test_https_connects_to_the_checked_address_and_wants_the_names_certificate(t
     with receiver(tls=(cert_file, key_file)) as there:
         url = there.url.replace("127.0.0.1", "localhost")
         for trusted, host, taken in ((str(cert_file), url, True), ("", url, False)):
-            targets = TargetSettings(private=("127.0.0.0/8", "::1/128"), timeout=5.0, ca_file=trusted)
+            targets = TargetSettings(private=("127.0.0.0/8", "::1/128"), timeout=60.0, ca_file=trusted)
             channel = SlackChannel(AlertSettings(slack=SlackSettings(url=host), targets=targets), ManualClock())
             if taken:
                 channel.send(message())
@@ -180,23 +184,41 @@ def test_https_connects_to_the_checked_address_and_wants_the_names_certificate(t
     assert [request.headers["host"].partition(":")[0] for request in there.requests] == ["localhost"]
 
 
-def test_a_receiver_that_drips_is_left() -> None:
+@contextlib.contextmanager
+def dripping(head: bytes) -> Iterator[SlackChannel]:
+    """A channel whose receiver begins with *head* and goes on for 50 s, a byte at a time."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def drip() -> None:
-            peer, _ = server.accept()
-            with peer, contextlib.suppress(OSError):
-                for byte in b"HTTP/1.1 200 OK\r\nx: " + b"y" * 1000:
-                    peer.send(bytes([byte]))
-                    threading.Event().wait(0.05)
+            with contextlib.suppress(OSError):
+                peer, _ = server.accept()
+                with peer:
+                    peer.sendall(head)
+                    for _ in range(1000):
+                        peer.send(b"y")
+                        threading.Event().wait(0.05)
 
-        threading.Thread(target=drip, daemon=True).start()
+        thread = threading.Thread(target=drip, daemon=True)
+        thread.start()
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
-        channel = SlackChannel(AlertSettings(slack=SlackSettings(url=url), targets=HERE), ManualClock())
+        yield SlackChannel(AlertSettings(slack=SlackSettings(url=url), targets=HASTY), ManualClock())
+        thread.join(60.0)
+
+
+def test_a_receiver_that_drips_is_left() -> None:
+    with dripping(b"HTTP/1.1 2") as channel:
         started = time.perf_counter()
         with pytest.raises(ChannelError, match=r"no answer within 0\.5 s"):
             channel.send(message())
-        assert time.perf_counter() - started < 3.0
+        assert time.perf_counter() - started < 20.0
+
+
+def test_what_drips_after_the_head_of_an_answer_is_not_waited_for() -> None:
+    with dripping(b"HTTP/1.0 503 Busy\r\n\r\n") as channel:
+        started = time.perf_counter()
+        with pytest.raises(ChannelError, match="status 503: y"):
+            channel.send(message())
+        assert time.perf_counter() - started < 20.0
 
 
 def test_loopback_is_refused_unless_it_is_named() -> None:
@@ -245,19 +267,17 @@ def test_a_notice_of_silence_ends_at_alertmanager_within_a_day_and_by_its_end() 
 
 def test_a_real_alertmanager_takes_our_alerts_and_sends_what_we_send(tmp_path: Path) -> None:
     with receiver() as there, alertmanager(tmp_path, there.url) as url:
-        settings = AlertSettings(
-            alertmanager=AlertmanagerSettings(url=url), targets=msgspec.structs.replace(HERE, timeout=5.0)
-        )
+        settings = AlertSettings(alertmanager=AlertmanagerSettings(url=url), targets=HERE)
         channel = AlertmanagerChannel(settings, ManualClock())
         now = SystemClock().now()  # Alertmanager ends what is past by its own clock.
         channel.send(message(note(1, created=now), note(2, created=now)))
-        theirs = eventually(lambda: there.requests and there.requests[-1].json())
+        theirs = eventually(lambda: there.requests and there.requests[-1].json(), seconds=60.0)
         assert {alert["labels"]["host_name"] for alert in theirs["alerts"]} <= {"web-1", "web-2"}
         ours = webhook_body(message(note(1, created=now)), "")
         assert set(ours) == set(theirs)
         assert set(ours["alerts"][0]) == set(theirs["alerts"][0])  # type: ignore[index]  # a dict of JSON
         channel.send(message(*(note(n, kind="resolved", created=now) for n in (1, 2))))
-        assert eventually(lambda: [one for one in there.requests if one.json()["status"] == "resolved"])
+        assert eventually(lambda: [one for one in there.requests if one.json()["status"] == "resolved"], seconds=60.0)
 
 
 def test_the_file_is_rotated_and_keeps_so_many(tmp_path: Path) -> None:
