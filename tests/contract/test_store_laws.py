@@ -113,9 +113,8 @@ class Pair:
 
     def move(self, seconds: float) -> None:
         self.clock.move(seconds)
-        for _ in range(4):  # large upkeep is done in slices
-            for store in self.stores:
-                store.maintain(self.clock.now())
+        for store in self.stores:
+            store.maintain(self.clock.now())
 
     def close(self) -> None:
         for store in self.stores:
