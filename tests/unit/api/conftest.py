@@ -14,7 +14,7 @@ from perf.api.app import build
 from perf.clock import ManualClock
 from perf.model import Kind, Labels, Metric, Sample
 from perf.runtime import Runtime
-from perf.settings import HostSettings, ProcessSettings, Settings, SourceSettings, StoreSettings
+from perf.settings import HealthSettings, HostSettings, ProcessSettings, Settings, SourceSettings, StoreSettings
 from tests.emptystore import empty
 
 NOW = 1_700_000_000.0
@@ -23,6 +23,8 @@ NOW = 1_700_000_000.0
 DEPTH = Metric("queue_depth", unit="1", help="Jobs that wait.")
 JOBS = Metric("jobs_total", Kind.COUNTER, "1")
 MAIL: Labels = (("queue", "mail"),)
+PATIENT = HealthSettings(timeout=60.0)
+"""No probe is given up because this process was held up."""
 
 
 class Api:
@@ -64,6 +66,7 @@ def quiet(path: Path, backend: str = "duckdb") -> Settings:
     return Settings(
         store=StoreSettings(path=str(path), backend=backend, free_space_floor=0),
         sources=SourceSettings(host=HostSettings(enabled=False), process=ProcessSettings(enabled=False)),
+        health=PATIENT,
     )
 
 

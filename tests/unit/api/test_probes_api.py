@@ -17,10 +17,9 @@ from perf.clock import ManualClock
 from perf.model import Histogram, HistogramSample, Kind, Metric, ProbeResult, Status
 from perf.model.access import NOBODY, Principal, Role
 from perf.runtime import Runtime
-from perf.settings import HealthSettings
 from tests.emptystore import empty
 from tests.services import eventually
-from tests.unit.api.conftest import NOW, Api, opened, quiet
+from tests.unit.api.conftest import NOW, PATIENT, Api, opened, quiet
 
 OWN = ["store", "resources", "disk", "loops", "application", "heartbeat", "delivery"]
 VIEWER = Principal(name="eva", via="key", scopes=Role.VIEWER.scopes)
@@ -46,7 +45,8 @@ def shop(tmp_path: Path, clock: ManualClock) -> Iterator[Api]:
         "there": {"kind": "data", "path": str(tmp_path / "there"), "interval": "5m"},
         "behind": {"kind": "data", "path": str(tmp_path / "there"), "after": ["gone"]},
     }
-    settings = msgspec.structs.replace(quiet(empty(tmp_path / "perf.duckdb")), health=HealthSettings(probes=probes))
+    health = msgspec.structs.replace(PATIENT, probes=probes)
+    settings = msgspec.structs.replace(quiet(empty(tmp_path / "perf.duckdb")), health=health)
     yield from opened(Runtime(settings, clock))
 
 

@@ -16,13 +16,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from perf.clock import SystemClock
+from perf.clock import ManualClock, SystemClock
 from perf.errors import OwnerAway, OwnerError, QueryError
+from perf.ports import Clock
 from perf.wire.link import Link, Refused, Terms
 from tests.services import eventually, forked, free_port
 from tests.stage import Act, Stage, stage
 
-QUICK = Terms(timeout=5.0, connect=5.0, retries=2)
+PATIENT = Terms(timeout=30.0, connect=30.0, retries=2)
 
 
 @pytest.fixture
@@ -41,8 +42,8 @@ def _closed() -> Iterator[None]:
         _links.pop().close()
 
 
-def link(url: str, token: str = "", terms: Terms = QUICK) -> Link:
-    _links.append(Link(url, SystemClock(), token=token, terms=terms))
+def link(url: str, token: str = "", terms: Terms = PATIENT, clock: Clock | None = None) -> Link:
+    _links.append(Link(url, clock or SystemClock(), token=token, terms=terms))
     return _links[-1]
 
 
@@ -94,14 +95,15 @@ def _ended(sock: socket.socket) -> bool:
     return sock.recv(1, socket.MSG_PEEK) == b""
 
 
-def test_a_slow_owner_is_given_up_once_and_then_told_at_once(played: Stage) -> None:
+def test_a_slow_owner_is_given_up_once_and_then_told_at_once(played: Stage, clock: ManualClock) -> None:
     played.acts = [Act(hang=True)]
-    owner = link(played.url, terms=Terms(timeout=0.3, connect=5.0, retries=2))
+    owner = link(played.url, terms=Terms(timeout=0.3, connect=30.0, retries=2), clock=clock)
     with pytest.raises(OwnerAway, match=r"no answer from 127.0.0.1:\d+: nothing came for 0.3 s"):
         owner.ask("GET", "/a")
     for _ in range(5):
         with pytest.raises(OwnerAway, match="nothing came for 0.3 s"):
             owner.ask("GET", "/a")
+    eventually(lambda: played.asked)
     assert len(played.asked) == 1
     assert "nothing came" in owner.absence()
 
