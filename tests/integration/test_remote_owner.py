@@ -98,6 +98,7 @@ def test_a_remote_process_passes_otlp_on_and_confirms_what_the_owner_has(tmp_pat
     jobs = Sample(SystemClock().now(), Metric("jobs_total", Kind.COUNTER, "1"), (), 5.0)
     (body,) = requests([jobs], {"service.name": "shop"}, jobs.ts - 1.0)
     endpoint = Endpoint(f"http://127.0.0.1:{way}")
+    endpoint.timeout = 30.0
     endpoint._headers.pop("content-encoding")
     with program([sys.executable, "-m", "perf", "serve"], env=env, log=tmp_path / "way.log") as process:
         ready(process, f"http://127.0.0.1:{way}", tmp_path / "way.log")
