@@ -38,9 +38,10 @@ def test_a_loop_that_is_kept_busy_is_late(recorder: Recorder) -> None:
         spin(0.1)
         await asyncio.sleep(0.05)
 
+    began = time.perf_counter()
     asyncio.run(main())
-    assert 0.05 < lag(recorder).high < 5.0
-    assert 3 <= lag(recorder).count <= 20
+    assert 0.05 < lag(recorder).high < time.perf_counter() - began
+    assert 2 <= lag(recorder).count <= 20  # fewer where the loop is late: a beat that was missed is left out
 
 
 def test_it_ends_with_the_loop_and_begins_in_the_next(recorder: Recorder) -> None:

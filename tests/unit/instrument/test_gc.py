@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc as collector
 from collections.abc import Iterator
+from time import perf_counter_ns
 
 import pytest
 
@@ -38,9 +39,11 @@ def test_each_collection_is_one_pause_of_its_generation(recorder: Recorder) -> N
 
 
 def test_the_pause_is_no_longer_than_the_call_around_it(recorder: Recorder) -> None:
+    began = perf_counter_ns()
     collector.collect()
+    around = perf_counter_ns() - began
     (pause,) = [each for each in recorder.drain(1.0) if isinstance(each, HistogramSample)]
-    assert 0 < pause.histogram.total < 5
+    assert 0 < pause.histogram.total <= around / 1e9
 
 
 def test_freed_objects_are_counted(recorder: Recorder) -> None:
@@ -48,13 +51,14 @@ def test_freed_objects_are_counted(recorder: Recorder) -> None:
         ring: list[object] = []
         ring.append(ring)
     del ring
-    collector.collect()
+    found = collector.collect()  # whatever else has become garbage since the test began, too
+    assert found >= 100
     freed = [
         each.value
         for each in recorder.drain(1.0)
         if isinstance(each, Sample) and each.metric.name == "python_gc_collected_objects_total" and each.value
     ]
-    assert freed == [100.0]
+    assert freed == [found]
 
 
 def test_twice_is_once_and_undone_is_undone(recorder: Recorder) -> None:

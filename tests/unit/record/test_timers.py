@@ -257,12 +257,16 @@ def test_a_generator_is_timed_without_its_consumer(recorder: Recorder) -> None:
 
     timed = recorded(lines, recorder, name="lines")
     assert inspect.isgeneratorfunction(timed)
+    began, consumer = time.perf_counter(), 0.0
     for _ in timed():
+        resumed = time.perf_counter()
         spin(60)
+        consumer += time.perf_counter() - resumed
+    rest = time.perf_counter() - began - consumer
     histogram = found(recorder)["lines"]
     assert isinstance(histogram, Histogram)
     assert histogram.count == 1
-    assert 0.006 <= histogram.total < 5.0
+    assert 0.006 <= histogram.total <= rest
 
 
 def test_a_generator_takes_values_exceptions_and_its_end_as_before(recorder: Recorder) -> None:
@@ -339,10 +343,11 @@ def test_a_decorated_function_of_a_module_can_be_pickled() -> None:
 
 def test_a_block_is_timed(recorder: Recorder) -> None:
     watch = Watch(recorder, METRIC, {"function": "block", "category": ""})
+    began = time.perf_counter()
     with Timer(watch) as timer:
         assert timer.seconds == 0.0
         spin(2)
-    assert 0.002 <= timer.seconds < 5
+    assert 0.002 <= timer.seconds <= time.perf_counter() - began
     with pytest.raises(KeyError), Timer(watch):
         raise KeyError
     assert count(recorder, "block") == 2
@@ -407,14 +412,18 @@ def test_a_trace_tells_callers_callees_and_own_time(recorder: Recorder) -> None:
         inner()
 
     outer = recorded(work, recorder, name="outer")
+    began = time.perf_counter()
     for _ in range(3):
         outer()
+    longest = time.perf_counter() - began
     [edge] = edges(recorder.totals())
     assert (edge.caller, edge.callee) == ("outer", "inner")
     assert edge.calls == pytest.approx(6.0)  # one of the three was traced
-    assert 0.012 <= edge.seconds < 5.0
-    assert 0.004 <= counted(recorder, "trace_split_seconds_total")["outer", "self"] < 5.0
-    assert 0.004 <= counted(recorder, "trace_split_seconds_total")["outer", "function"] < 5.0
+    split = counted(recorder, "trace_split_seconds_total")
+    own, inside = split["outer", "self"], split["outer", "function"]
+    assert min(own, inside) >= 0.004
+    assert own + inside <= longest
+    assert edge.seconds == pytest.approx(3 * inside)
 
 
 def test_a_trace_follows_tasks(recorder: Recorder) -> None:
