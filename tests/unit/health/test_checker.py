@@ -9,10 +9,13 @@ import pytest
 
 from perf.clock import ManualClock
 from perf.health import HealthChecker
+from perf.health.plan import Plan
 from perf.model import ProbeResult, Status
 from tests.services import eventually
 
 NOW = 1_700_000_000.0
+PATIENT = 30.0
+"""Timeout of what answers at once: never over by itself."""
 
 
 class FixedProbe:
@@ -31,7 +34,7 @@ class HangingProbe(FixedProbe):
 
     def check(self) -> ProbeResult:
         result = super().check()
-        self.go.wait(30)
+        self.go.wait(2 * PATIENT)
         self.finished.set()
         return result
 
@@ -50,12 +53,12 @@ class MeetingProbe(FixedProbe):
         self.barrier = barrier
 
     def check(self) -> ProbeResult:
-        self.barrier.wait(10)
+        self.barrier.wait(PATIENT)
         return super().check()
 
 
 def test_all_healthy_probes_make_a_healthy_whole() -> None:
-    health = HealthChecker({"a": FixedProbe(), "b": FixedProbe()}, ManualClock()).check()
+    health = HealthChecker({"a": FixedProbe(), "b": FixedProbe()}, ManualClock(), timeout=PATIENT).check()
     assert (health.status, health.sentence, health.ts) == (Status.HEALTHY, "All probes are healthy.", NOW)
     assert [result.name for result in health.results] == ["a", "b"]
 
@@ -66,18 +69,18 @@ def test_the_worst_probe_decides_and_reasons_come_worst_first() -> None:
         "b": FixedProbe(Status.UNHEALTHY, "gone"),
         "c": FixedProbe(),
     }
-    health = HealthChecker(probes, ManualClock()).check()
+    health = HealthChecker(probes, ManualClock(), timeout=PATIENT).check()
     assert (health.status, health.sentence) == (Status.UNHEALTHY, "b: gone; a: slow.")
 
 
 @pytest.mark.parametrize("probes", [{}, {"a": FixedProbe(Status.UNKNOWN, "nobody could look")}])
 def test_an_unknown_state_shows_as_degraded(probes: dict[str, FixedProbe]) -> None:
-    assert HealthChecker(probes, ManualClock()).run_all_checks().status.value == "degraded"
+    assert HealthChecker(probes, ManualClock(), timeout=PATIENT).run_all_checks().status.value == "degraded"
 
 
 def test_answers_come_from_memory_until_max_age() -> None:
     clock, probe = ManualClock(), FixedProbe()
-    checker = HealthChecker({"a": probe}, clock, max_age=5.0)
+    checker = HealthChecker({"a": probe}, clock, max_age=5.0, timeout=PATIENT)
     first = checker.check()
     clock.move(4.9)
     assert checker.check() is first
@@ -88,7 +91,7 @@ def test_answers_come_from_memory_until_max_age() -> None:
 
 def test_a_jump_of_the_wall_clock_does_not_age_an_answer() -> None:
     clock, probe = ManualClock(), FixedProbe()
-    checker = HealthChecker({"a": probe}, clock)
+    checker = HealthChecker({"a": probe}, clock, timeout=PATIENT)
     checker.check()
     clock.jump(86_400)
     checker.check()
@@ -97,13 +100,14 @@ def test_a_jump_of_the_wall_clock_does_not_age_an_answer() -> None:
 
 def test_probes_run_at_the_same_time() -> None:
     barrier = threading.Barrier(2)
-    checker = HealthChecker({"a": MeetingProbe(barrier), "b": MeetingProbe(barrier)}, ManualClock(), timeout=10.0)
+    checker = HealthChecker({"a": MeetingProbe(barrier), "b": MeetingProbe(barrier)}, ManualClock(), timeout=PATIENT)
     assert checker.check().status is Status.HEALTHY
 
 
 def test_a_hanging_probe_is_unhealthy_and_does_not_delay_the_others() -> None:
     hanging, other = HangingProbe(), FixedProbe()
-    checker = HealthChecker({"stuck": hanging, "other": other}, ManualClock(), timeout=0.05)
+    plans = {"stuck": Plan(timeout=0.05), "other": Plan(timeout=PATIENT)}
+    checker = HealthChecker({"stuck": hanging, "other": other}, ManualClock(), plans=plans)
     health = checker.check()
     hanging.go.set()
     assert health.status is Status.UNHEALTHY
@@ -119,6 +123,7 @@ def test_a_probe_is_not_started_again_while_it_hangs() -> None:
     for _ in range(3):
         assert checker.check().status is Status.UNHEALTHY
         clock.move(1.0)
+    eventually(lambda: hanging.runs)  # its thread may still be on its way
     assert hanging.runs == 1
     hanging.go.set()
     assert hanging.finished.wait(10)
@@ -128,19 +133,19 @@ def test_a_probe_is_not_started_again_while_it_hangs() -> None:
 
 def test_callers_at_the_same_time_share_one_run() -> None:
     hanging = HangingProbe()
-    checker = HealthChecker({"a": hanging}, ManualClock(), timeout=10.0)
+    checker = HealthChecker({"a": hanging}, ManualClock(), timeout=PATIENT)
     callers = [threading.Thread(target=checker.check, daemon=True) for _ in range(4)]
     for caller in callers:
         caller.start()
     hanging.go.set()
     for caller in callers:
-        caller.join(10)
+        caller.join(PATIENT)
     assert hanging.runs == 1
 
 
 def test_a_raising_probe_is_unhealthy_counted_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     clock = ManualClock()
-    checker = HealthChecker({"broken": RaisingProbe()}, clock, max_age=1.0)
+    checker = HealthChecker({"broken": RaisingProbe()}, clock, max_age=1.0, timeout=PATIENT)
     with caplog.at_level(logging.ERROR, logger="perf.health.checker"):
         health = checker.check()
         clock.move(1.0)
@@ -153,7 +158,7 @@ def test_a_raising_probe_is_unhealthy_counted_and_logged_once(caplog: pytest.Log
 
 
 def test_samples_carry_the_rank_of_each_probe() -> None:
-    checker = HealthChecker({"a": FixedProbe(), "b": FixedProbe(Status.UNHEALTHY)}, ManualClock())
+    checker = HealthChecker({"a": FixedProbe(), "b": FixedProbe(Status.UNHEALTHY)}, ManualClock(), timeout=PATIENT)
     samples = checker.samples(NOW + 7)
     assert {s.ts for s in samples} == {NOW + 7}
     ranks = {s.labels: s.value for s in samples if s.metric.name == "probe_status"}
@@ -164,7 +169,7 @@ def test_samples_carry_the_rank_of_each_probe() -> None:
 
 
 def test_health_body_names_every_check() -> None:
-    body = HealthChecker({"a": FixedProbe()}, ManualClock()).get_health_endpoint_response()
+    body = HealthChecker({"a": FixedProbe()}, ManualClock(), timeout=PATIENT).get_health_endpoint_response()
     checks = body.pop("checks")
     assert body == {
         "status": "healthy",

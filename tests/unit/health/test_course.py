@@ -40,7 +40,7 @@ class Gated(Scripted):
         self.go = threading.Event()
 
     def check(self) -> ProbeResult:
-        self.go.wait(30)
+        self.go.wait(2 * PATIENT)
         return super().check()
 
 
@@ -165,7 +165,7 @@ def test_since_is_when_the_state_began_not_when_it_was_last_seen() -> None:
 
 @pytest.mark.parametrize(("status", "since"), [(UNHEALTHY, NOW - 3600), (HEALTHY, NOW)])
 def test_a_state_that_a_restart_interrupted_is_as_old_as_before(status: Status, since: float) -> None:
-    checker = HealthChecker({"a": Scripted(status)}, ManualClock())
+    checker = HealthChecker({"a": Scripted(status)}, ManualClock(), plans={"a": plan()})
     checker.resume([Spell(probe="a", status=UNHEALTHY, message="", start=NOW - 3600, end=NOW - 60)])
     assert checker.check().results[0].since == since
 
@@ -259,7 +259,7 @@ def test_a_clock_that_goes_back_stops_nothing() -> None:
 
 def test_without_a_thread_a_probe_fails_and_runs_again_once_there_is_one() -> None:
     checker = HealthChecker({"a": Scripted()}, ManualClock(), plans={"a": plan()})
-    before = threading.stack_size(2**46)  # more than any machine can give
+    before = threading.stack_size(2**47)  # as much as a process can address: more than any machine can give
     try:
         (failed,) = checker.check().results
     finally:

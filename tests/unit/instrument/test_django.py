@@ -99,7 +99,7 @@ def test_over_a_real_server(server: str) -> None:
     }
     url = f"http://127.0.0.1:{port}"
     with program([sys.executable, "-m", *commands[server]], env=environment()):
-        eventually(lambda: answers(f"{url}/known"), seconds=30.0)
+        eventually(lambda: answers(f"{url}/known"), seconds=60.0)
         for path in ("/shop/items/7/", "/shop/items/8/", "/file"):
             with urlopen(url + path) as response:
                 assert response.read()

@@ -26,7 +26,7 @@ class Shop(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         status = {"/gone": 410, "/broken": 500, "/moved": 302}.get(self.path.partition("?")[0], 200)
         if self.path == "/hangs":
-            self.released.wait(5.0)
+            self.released.wait(60.0)
         self.send_response(status)
         if status == 302:
             self.send_header("Location", "/items")
@@ -42,10 +42,14 @@ class Shop(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None: ...
 
 
+class Server(ThreadingHTTPServer):
+    request_queue_size = 100  # a client whose connection finds no room tries again only a second later
+
+
 @pytest.fixture
 def shop() -> Iterator[str]:
     Shop.released = threading.Event()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Shop)
+    server = Server(("127.0.0.1", 0), Shop)
     server.handle_error = lambda *_: None  # type: ignore[method-assign]  # clients that have gone
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
@@ -110,8 +114,9 @@ def test_a_call_counts_under_its_host(
 def test_nobody_there_and_no_answer_count_with_the_type_of_the_error(shop: str, recorder: Recorder, ask: Ask) -> None:
     with pytest.raises((httpx.ConnectError, requests.ConnectionError)):
         ask("GET", f"http://127.0.0.1:{free_port()}/")
+    impatient = (30.0, 0.05) if ask is by_requests else httpx.Timeout(30.0, read=0.05)  # connecting may take its time
     with pytest.raises((httpx.ReadTimeout, requests.ReadTimeout)):
-        ask("GET", f"{shop}/hangs", timeout=0.05)
+        ask("GET", f"{shop}/hangs", timeout=impatient)
     kind = "ConnectionError" if ask is by_requests else "ConnectError"
     assert seen(recorder, SENT) == {(kind, "GET", "127.0.0.1"): 1, ("ReadTimeout", "GET", "127.0.0.1"): 1}
 
