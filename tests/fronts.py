@@ -71,6 +71,13 @@ class Front:
         finally:
             connection.close()
 
+    def ready(self) -> bool:
+        """Whether it listens, and a dashboard behind it is ready."""
+        try:
+            return self.ask("/perf/health/ready").status == 200
+        except OSError:
+            return False
+
     def behind(self, path: str) -> list[str]:
         """Who was asked for each request of *path* so far, the newest last: an address, or several that were tried."""
         lines = (line.split(" ", 4) for line in self.log.read_text(encoding="utf-8").splitlines())

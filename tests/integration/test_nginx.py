@@ -36,7 +36,10 @@ def site(folder: Path) -> Iterator[Front]:
         front(folder, (free_port(), free_port()), [inner], [health]) as found,
     ):
         ready(process, f"http://127.0.0.1:{health}", folder / "dashboard.log")
-        eventually(lambda: found.ask("/perf/health/ready").status == 200, seconds=30)
+        eventually(found.ready, seconds=30)
+        # A page that is opened before there is a series has no chart of it.
+        series = "/perf/api/v1/series?metric=cpu_usage_percent"
+        eventually(lambda: json.loads(found.ask(series).body)["series"], seconds=30)
         yield found
 
 

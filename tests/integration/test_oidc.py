@@ -46,7 +46,7 @@ def issuer() -> Iterator[str]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     with program([sys.executable, str(PROVIDER), str(port)], env=environment()):
-        eventually(lambda: answers(f"{url}/.well-known/openid-configuration"), seconds=30.0)
+        eventually(lambda: answers(f"{url}/.well-known/openid-configuration"), seconds=60.0)
         yield url
 
 

@@ -66,7 +66,7 @@ def test_an_owner_that_dies_under_load_loses_and_doubles_nothing_that_was_confir
                 pause.wait(chance.uniform(0.5, 2.0))
                 # Half of them end in good order, as in a rolling restart.
                 os.kill(process.pid, signal.SIGKILL if death % 2 else signal.SIGTERM)
-                process.wait(30)
+                process.wait(60)
         with owner(path, port) as process:
             said = [[int(line) for line in child.communicate("", timeout=100)[0].split()] for child in children]
             assert process.poll() is None, path.with_suffix(".log").read_text(encoding="utf-8")
