@@ -41,6 +41,7 @@ class Stage(ThreadingHTTPServer):
         self.asked: list[Asked] = []
         self.connections = 0
         self.over = threading.Event()
+        self._turn = threading.Lock()
         self.scheme = "http"
 
     @property
@@ -50,7 +51,8 @@ class Stage(ThreadingHTTPServer):
 
     def next_act(self) -> Act:
         """What is to be played now."""
-        return self.acts.pop(0) if len(self.acts) > 1 else self.acts[0]
+        with self._turn:
+            return self.acts.pop(0) if len(self.acts) > 1 else self.acts[0]
 
 
 class _Answering(BaseHTTPRequestHandler):
@@ -101,7 +103,9 @@ def stage(*, port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[Stage
             server.scheme = "https"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
-        yield server
-        server.over.set()
-        server.shutdown()
-        thread.join(5)
+        try:
+            yield server
+        finally:
+            server.over.set()
+            server.shutdown()
+            thread.join(5)

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from urllib.request import Request, urlopen
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from tests.services import CHROMIUM_ARGUMENTS, Site, chromium, eventually, site
+from tests.services import Site, eventually, site
 
 PATIENCE = 20_000
 SOON = 45.0
@@ -29,15 +29,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     }
     with site(folder, port=None, **variables) as found:
         yield found
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = chromium()
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
-        yield found
-        found.close()
 
 
 @pytest.fixture

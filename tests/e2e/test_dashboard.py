@@ -8,15 +8,15 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.error import HTTPError
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 from urllib.request import Request, urlopen
 
 import pyarrow.parquet as pq
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Download, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Download, Page, expect
 
 from dashboard import nav
 from perf.clock import SystemClock
@@ -25,9 +25,9 @@ from perf.runtime import open_store
 from perf.settings import StoreSettings
 from perf.sources import host
 from tests.browsers import close_pages, lasting
-from tests.services import CHROMIUM_ARGUMENTS, Site, chromium, eventually, site
+from tests.services import Site, eventually, site
 
-PATIENCE = 15_000
+PATIENCE = 30_000
 SECONDS = 600
 SESSION = {"viewport": {"width": 1440, "height": 1100}, "timezone_id": "Europe/Berlin"}
 FAST = {"PERF_DASHBOARD__REFRESH": "1s"}
@@ -72,21 +72,16 @@ class Witness:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = chromium()
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
-        yield found
-        found.close()
+def start() -> float:
+    """The first of the 600 seconds that the store knows."""
+    return float(int(SystemClock().now()) - SECONDS)
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def served(tmp_path_factory: pytest.TempPathFactory, start: float) -> Iterator[Site]:
     """A server whose store knows CPU and memory of each of the last 600 seconds."""
     folder = tmp_path_factory.mktemp("dashboard")
-    clock = SystemClock()
-    start = float(int(clock.now()) - SECONDS)
-    store = open_store(StoreSettings(path=str(folder / "perf.duckdb")), clock)
+    store = open_store(StoreSettings(path=str(folder / "perf.duckdb")), SystemClock())
     shares = ((host.CPU, 12.5), (host.MEMORY, 40.0))
     store.append([Sample(start + at, metric, (), share) for at in range(SECONDS) for metric, share in shares])
     store.close()
@@ -140,17 +135,19 @@ def _set_number(page: Page, label: str, value: str) -> None:
 
 
 def _level(page: Page, level: str) -> None:
-    expect(page.locator(CPU_TILE)).to_have_attribute("data-level", level, timeout=PATIENCE)
+    expect(page.locator(CPU_TILE)).to_have_attribute("data-level", level)
 
 
 def test_the_first_page_shows_this_machine_with_its_first_paint(browser: Browser, served: Site) -> None:
     """How long that takes is measured by bench_dashboard; here nothing that a page waits for may come at all."""
     with browser.new_context(viewport={"width": 1440, "height": 1100}) as context:
         page = context.new_page()
-        page.clock.install()
+        page.clock.install(time=0)
+        page.clock.pause_at(1)  # It would leave by itself after ten seconds.
         page.route("**/static/**", lambda route: route.abort())
-        page.goto(served.url)
         first = page.locator("#perf-first")
+        # A store that takes more than a second is not waited for.
+        eventually(lambda: page.goto(served.url) and first.count() == 1, seconds=60)
         expect(first.get_by_role("status")).to_contain_text(re.compile("CPU|healthy", re.IGNORECASE))
         expect(first.locator(".perf-tile")).to_have_count(6)
         expect(first.locator('.perf-tile[data-perf-state="ready"] .perf-value').first).to_have_text(re.compile(r"\d"))
@@ -160,9 +157,10 @@ def test_the_first_page_shows_this_machine_with_its_first_paint(browser: Browser
 
 def test_the_tiles_of_the_first_page_move(served: Site, opened: Opened) -> None:
     page = opened(served.url)
-    value = page.locator(CPU_TILE).locator(".perf-value")
-    before = value.inner_text()
-    expect(value).not_to_have_text(before, timeout=10_000)
+    line = page.locator(CPU_TILE).locator(".perf-line")  # Its number may stay: that of a busy machine is 100 %.
+    before = line.get_attribute("d")
+    assert before
+    expect(line).not_to_have_attribute("d", before)
 
 
 @pytest.mark.parametrize("path", ["", *(entry.path for entry in nav.ENTRIES[1:])])
@@ -204,7 +202,7 @@ def test_what_another_process_sends_is_a_row_with_its_percentiles(served: Site, 
     with urlopen(request) as answer:
         assert answer.status == 200
 
-    page = opened(f"{served.url}/functions?range=15m")
+    page = opened(f"{served.url}/functions?range=1h")  # nobody else's: answers are shared for ten seconds
 
     expect(page.locator(".perf-answer")).to_contain_text("100 % of the time in requests is spent in GET /search.")
     expect(page.locator(".perf-answer")).to_contain_text("4 calls, p95 ")
@@ -212,7 +210,7 @@ def test_what_another_process_sends_is_a_row_with_its_percentiles(served: Site, 
 
 
 def test_a_chart_gains_points_and_keeps_its_zoom(served: Site, opened: Opened) -> None:
-    page = opened(f"{served.url}/?range=15m")
+    page = opened(f"{served.url}/?range=1h")  # so long that no point leaves meanwhile
     box = page.locator(CPU_PLOT).bounding_box()
     assert box is not None
     middle = box["y"] + box["height"] / 2
@@ -279,7 +277,7 @@ def test_a_pasted_address_restores_the_whole_view(served: Site, opened: Opened) 
 
 
 def test_samples_are_searched_ordered_and_paged_in_the_store(served: Site, opened: Opened) -> None:
-    page = opened(f"{served.url}/trends?range=15m")
+    page = opened(f"{served.url}/trends?range=1h")  # so long that the first sample stays the first
     page.get_by_label("Search", exact=True).fill("memory_usage")
     page.get_by_role("combobox", name="Order").click()
     page.get_by_role("option", name="oldest first").click()
@@ -312,12 +310,15 @@ def test_the_csv_link_gives_the_samples_of_the_range(served: Site, opened: Opene
     assert {row[2] for row in rows[1:]} == {"memory_usage_percent"}
     assert {row[5] for row in rows[1:]} == {"%"}
     assert times == sorted(times)
-    assert len(times) > 250
+    assert times[0] < times[-1]
     assert datetime.fromisoformat(asked["from"]) <= times[0] <= times[-1] < datetime.fromisoformat(asked["to"])
 
 
-def test_the_parquet_link_gives_typed_columns(served: Site, opened: Opened) -> None:
-    page = opened(f"{served.url}/trends?range=5m&metric=memory_usage_percent")
+def test_the_parquet_link_gives_typed_columns(served: Site, opened: Opened, start: float) -> None:
+    first = datetime.fromtimestamp(start // 60 * 60 + 60, UTC)
+    end = first + timedelta(minutes=5)
+    view = {"range": "custom", "utc": "true", "from": f"{first:%Y-%m-%dT%H:%M}", "to": f"{end:%Y-%m-%dT%H:%M}"}
+    page = opened(f"{served.url}/trends?metric=memory_usage_percent&{urlencode(view)}")
 
     asked, download = _download(page, "Parquet")
 
@@ -325,8 +326,8 @@ def test_the_parquet_link_gives_typed_columns(served: Site, opened: Opened) -> N
     times = table.column("ts").to_pylist()
     assert table.column_names == ["ts", "metric", "labels", "value", "unit"]
     assert set(table.column("metric").to_pylist()) == {"memory_usage_percent"}
-    assert len(times) > 250
-    assert datetime.fromisoformat(asked["from"]) <= min(times) <= max(times) < datetime.fromisoformat(asked["to"])
+    assert sorted(times) == [first + timedelta(seconds=at) for at in range(300)]
+    assert (datetime.fromisoformat(asked["from"]), datetime.fromisoformat(asked["to"])) == (first, end)
 
 
 def _download(page: Page, name: str) -> tuple[dict[str, str], Download]:
@@ -337,7 +338,7 @@ def _download(page: Page, name: str) -> tuple[dict[str, str], Download]:
     page.context.on("page", lambda tab: tab.on("download", lambda download: saved.append(download)))
     page.on("download", lambda download: saved.append(download))
     link.click()
-    deadline = 100
+    deadline = PATIENCE // 50
     while not saved and deadline:
         page.wait_for_timeout(50)  # Playwright hears events only while it waits itself.
         deadline -= 1
@@ -382,12 +383,12 @@ def test_panels_say_since_when_they_are_old_and_recover(served: Site, opened: Op
     cpu = page.locator(f".perf-chart:has({CPU_PLOT})")
 
     page.route("**/api/v1/**", lambda route: route.abort())
-    expect(cpu).to_have_attribute("data-perf-state", "stale", timeout=PATIENCE)
-    said = cpu.locator(":scope > .perf-message").inner_text()
+    said = cpu.locator(":scope > .perf-message")
+    expect(said).to_have_text(re.compile(r"^no data since \d\d:\d\d:\d\d, retrying$"))
+    expect(cpu).to_have_attribute("data-perf-state", "stale")
     page.unroute("**/api/v1/**")
 
-    expect(cpu).to_have_attribute("data-perf-state", "ready", timeout=PATIENCE)
-    assert re.fullmatch(r"no data since \d\d:\d\d:\d\d, retrying", said)
+    expect(cpu).to_have_attribute("data-perf-state", "ready")
 
 
 def test_a_store_without_host_data_says_so(tmp_path: Path, reader: BrowserContext) -> None:
@@ -399,7 +400,7 @@ def test_a_store_without_host_data_says_so(tmp_path: Path, reader: BrowserContex
         page.goto(quiet.url)
         tile, chart = page.locator(CPU_TILE), page.locator(f".perf-chart:has({CPU_PLOT})")
 
-        expect(tile).to_have_attribute("data-perf-state", "empty", timeout=PATIENCE)
+        expect(tile).to_have_attribute("data-perf-state", "empty")
         expect(tile).to_contain_text("no data yet")
         expect(chart).to_have_attribute("data-perf-state", "empty")
         expect(chart).to_contain_text("no data in this range yet")

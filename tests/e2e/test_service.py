@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from perf.profile.stacks import parsed
-from tests.services import CHROMIUM_ARGUMENTS, chromium, environment, eventually, site
+from tests.services import environment, eventually, site
 
 
 class Place(NamedTuple):
@@ -41,14 +41,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         PERF_LOGS__LEVEL="INFO",
     ) as found:
         yield Place(found.url, folder)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGUMENTS)
-        yield opened
-        opened.close()
 
 
 def test_the_command_line_profiles_the_running_monitor(place: Place, tmp_path: Path) -> None:

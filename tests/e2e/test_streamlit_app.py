@@ -9,9 +9,9 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
-from tests.services import CHROMIUM_ARGUMENTS, answers, chromium, environment, eventually, free_port, program
+from tests.services import answers, environment, eventually, free_port, program
 
 INSTRUMENT = "from perf.instrument import streamlit\nstreamlit.instrument()\n"
 SCRIPT = """
@@ -111,15 +111,6 @@ def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shop]:
         url = f"http://127.0.0.1:{port}"
         eventually(lambda: answers(f"{url}/_stcore/health"), seconds=60)
         yield Shop(url, recorded)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = chromium()
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
-        yield found
-        found.close()
 
 
 def ran(page: Page, number: int) -> None:
