@@ -81,7 +81,8 @@ class Endpoint:
     def interrupt(self, timeout: float) -> None:
         """From another thread: end the wait for an answer, and wait no longer than *timeout* seconds for any other."""
         self.timeout = timeout
-        sock = self._connection.sock if self._connection is not None else None
+        connection = self._connection  # Its own thread may let go of it at any moment.
+        sock = connection.sock if connection is not None else None
         if sock is not None:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)

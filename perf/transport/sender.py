@@ -104,8 +104,9 @@ class Sender:
                 self._thread = threading.Thread(target=self.run, args=(self._stop,), name="perf-sender", daemon=True)
                 self._thread.start()
 
-    def stop(self, grace: float = GRACE) -> None:
-        """Send or spool what is left, within about *grace* seconds, also when the receiver hangs."""
+    def stop(self, grace: float | None = None) -> None:
+        """Send or spool what is left, within about *grace* seconds (`GRACE` by default), also when the receiver hangs."""
+        grace = GRACE if grace is None else grace
         with self._changing:
             usual = self._endpoint.timeout
             self._endpoint.timeout = min(usual, grace / 4)
@@ -118,7 +119,7 @@ class Sender:
                     thread.join(grace / 2)
             self._endpoint.timeout = usual
 
-    def flush(self, grace: float = GRACE) -> None:
+    def flush(self, grace: float | None = None) -> None:
         """Send or spool what is there now, if this sender runs: the process may be about to end without a word."""
         with self._changing:
             if self._thread is not None:

@@ -8,7 +8,6 @@ import re
 import socket
 import subprocess
 import sys
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
@@ -102,7 +101,7 @@ def test_the_names_work_as_promised(monitor: PerformanceMonitor) -> None:
     log_processing_step("data_validation", duration_ms=125.5, items_processed=100)
     summary = monitor.get_performance_summary(hours=24)
     assert summary["function_avg_duration_data_validation"] == pytest.approx(0.1255)
-    assert 0 < summary["function_avg_duration_benchmark_test"] < 1
+    assert 0 < summary["function_avg_duration_benchmark_test"] < 60
     calls = {key.rpartition("_")[2].rpartition(".")[2] for key in summary if key.startswith("function_call_count_")}
     assert calls == {"processing", "test", "rows", "bare", "operation", "fetch", "validation"}
     assert summary["page_loads"]["overview"]["load_count"] == 1
@@ -110,11 +109,13 @@ def test_the_names_work_as_promised(monitor: PerformanceMonitor) -> None:
 
 
 @pytest.fixture
-def alone(monitor: PerformanceMonitor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A process whose owner is away: nobody listens where it sends."""
+def alone(monitor: PerformanceMonitor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """A process whose owner is away: nobody listens where it sends. No sender outlives the test."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("perf.transport.sender.GRACE", 60.0)  # A quarter of it is how long an answer is waited for.
     monkeypatch.setenv("PERF_SEND__URL", f"http://127.0.0.1:{free_port()}")
-    return tmp_path
+    yield tmp_path
+    monitor.stop_monitoring()
 
 
 def test_a_type_may_be_its_text_and_an_unknown_one_is_named() -> None:
@@ -145,19 +146,13 @@ def test_starting_stopping_and_recording_can_be_awaited_or_not(monitor: Performa
     monitor.stop_monitoring()
 
 
-def stopped(monitor: PerformanceMonitor) -> None:
-    """Stop, and wait for a sender that took longer than its grace."""
-    monitor.stop_monitoring()
-    eventually(lambda: all(thread.name != "perf-sender" for thread in threading.enumerate()), seconds=60.0)
-
-
 def test_a_program_sends_and_never_opens_the_store(monitor: PerformanceMonitor, alone: Path) -> None:
     monitor.start_monitoring("shop")
     sender = default.sender()
     monitor.start_monitoring("other")
     assert default.sender() is sender
     log_processing_step("step", duration_ms=1.0)
-    stopped(monitor)
+    monitor.stop_monitoring()
     assert sorted(file.name for file in (alone / "data").iterdir()) == ["perf.spool"]
     with closing(Spool(alone / "data" / "perf.spool", SystemClock())) as spool:
         batch = spool.oldest("test")
@@ -175,7 +170,7 @@ def test_counts_of_a_program_that_stopped_and_starts_again_are_sent_once(
     for items in (5, 3):
         log_processing_step("step", duration_ms=1.0, items_processed=items)
         monitor.start_monitoring()
-        stopped(monitor)
+        monitor.stop_monitoring()
     collector.close()
     assert [value for _, name, value in collector.sums if name == "processing_items_total" and value] == [5.0, 3.0]
 
@@ -209,6 +204,8 @@ def test_a_short_program_and_its_children_deliver_everything(tmp_path: Path, roo
     collector = Collector()
     code = (
         "import os, sys\n"
+        "from perf.transport import sender\n"
+        "sender.GRACE = 60.0\n"
         "from perf.monitoring import get_performance_monitor, log_processing_step, start_performance_monitoring\n"
         "def work(n):\n"
         "    start_performance_monitoring('short')\n"
@@ -230,7 +227,7 @@ def test_a_short_program_and_its_children_deliver_everything(tmp_path: Path, roo
     env = environment(PERF_SEND__URL=collector.url)
     done = subprocess.run(
         [sys.executable, "-W", "ignore", str(program), start],
-        cwd=tmp_path, env=env, check=False, capture_output=True, text=True, timeout=60,
+        cwd=tmp_path, env=env, check=False, capture_output=True, text=True, timeout=100,
     )  # fmt: skip
     collector.close()
     assert (done.returncode, done.stderr) == (0, "")
@@ -254,7 +251,8 @@ def test_a_program_ends_soon_although_its_receiver_hangs(tmp_path: Path) -> None
         subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, check=True, timeout=60)
         assert perf_counter() - began < 15.0
     with closing(Spool(tmp_path / "data" / "perf.spool", SystemClock())) as spool:
-        assert spool.waiting() == 1
+        # One, and another of what the sender tells of itself, if a second passed before the end.
+        assert spool.waiting() in (1, 2)
 
 
 def test_stopping_leaves_a_runtime_of_others_alone(monitor: PerformanceMonitor, runtime: Runtime) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import http.client
 import os
 import threading
 from collections.abc import Iterator
@@ -319,3 +320,25 @@ def test_a_thread_that_outlives_its_grace_and_the_next_take_turns(tmp_path: Path
     stuck.go_on.set()
     eventually(lambda: threading.active_count() == before)
     assert stuck.most == 1
+
+
+class Forgetful(Endpoint):
+    """Its own thread lets go of the connection whenever another one has looked at it."""
+
+    kept: http.client.HTTPConnection | None = None
+
+    @property
+    def _connection(self) -> http.client.HTTPConnection | None:  # type: ignore[override]  # an attribute that changes
+        found, self.kept = self.kept, None
+        return found
+
+    @_connection.setter
+    def _connection(self, connection: http.client.HTTPConnection | None) -> None:
+        self.kept = connection
+
+
+def test_a_wait_that_is_over_meanwhile_can_be_ended() -> None:
+    endpoint = Forgetful("http://127.0.0.1:1")
+    endpoint.kept = http.client.HTTPConnection("127.0.0.1", 1)
+    endpoint.interrupt(0.5)
+    assert endpoint.timeout == 0.5
