@@ -179,6 +179,7 @@ def pairs(row: Row) -> list[dict[str, str]]:
     return [{"k": key, "v": value} for key, value in row.labels.items()]
 
 
+@pytest.mark.timeout(600)
 @settings(max_examples=2_000, deadline=None, suppress_health_check=list(HealthCheck))
 @given(TRUTH, ROWS)
 def test_the_closure_and_the_sql_agree(engine: duckdb.DuckDBPyConnection, text: str, rows: list[Row]) -> None:

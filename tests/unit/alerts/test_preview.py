@@ -7,6 +7,7 @@ import math
 import hypothesis.strategies as st
 import msgspec
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 
 from perf.alerts.evaluator import Evaluator
@@ -157,6 +158,7 @@ def rules(draw: st.DrawFn) -> AlertRule:
     )
 
 
+@pytest.mark.timeout(600)
 @settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(rules(), histories)
 def test_it_fires_when_the_live_evaluator_would_have(rule: AlertRule, given_: list[list[float | None]]) -> None:
@@ -232,6 +234,7 @@ steps = st.tuples(
 )
 
 
+@pytest.mark.timeout(600)
 @settings(max_examples=1_000, deadline=None)
 @given(rules(), st.lists(steps, min_size=1, max_size=60), st.integers(0, 12))
 def test_what_is_worked_out_at_once_is_what_the_state_machine_says(
