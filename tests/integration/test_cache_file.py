@@ -15,7 +15,7 @@ from perf.cache.tiers.file import FileTier
 from perf.clock import ManualClock, SystemClock
 from perf.errors import TierError
 from perf.model import Held
-from tests.services import eventually
+from tests.services import eventually, forked
 
 MIB = 2**20
 FOREVER = float("inf")
@@ -60,7 +60,7 @@ def on_disk(folder: Path) -> int:
 def test_processes_share_a_folder_and_its_bound(tmp_path: Path) -> None:
     programs = [writer(tmp_path, seed, 400) for seed in (1, 2, 3)]
     for program in programs:
-        said, _ = program.communicate(timeout=60)
+        said, _ = program.communicate(timeout=100)
         assert said == "ready\ndone\n"
     usage = FileTier(tmp_path, 4 * MIB, SystemClock())
     usage.fence([])
@@ -88,11 +88,12 @@ def test_killed_writers_leave_nothing_broken_behind(tmp_path: Path) -> None:
 def test_a_child_and_its_parent_both_write(tmp_path: Path) -> None:
     tier = FileTier(tmp_path, MIB, SystemClock())
     fence = tier.fence(["k:key"])
-    pid = os.fork()
-    if not pid:
+
+    def work() -> bool:
         tier.invalidate(["k:key"])
-        os._exit(0 if put(tier, "child", b"child") else 1)
-    assert os.waitpid(pid, 0)[1] == 0
+        return put(tier, "child", b"child")
+
+    assert os.waitpid(forked(work), 0)[1] == 0
     assert not tier.write("key", Held(b"old", FOREVER, FOREVER), [], fence)
     held = tier.read("child")
     assert held is not None

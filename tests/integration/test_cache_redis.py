@@ -6,6 +6,7 @@ import math
 import os
 import threading
 from collections.abc import Iterator
+from time import perf_counter
 
 import pytest
 import redis as client
@@ -18,6 +19,9 @@ from perf.clock import ManualClock
 from perf.model import Held
 from tests import services
 from tests.services import eventually
+
+PATIENT = 60.0
+"""The timeout: the server is well, and shall not seem slow because the machine is busy."""
 
 
 def held(data: bytes = b"value", fresh: float = 100.0, stale: float = 200.0) -> Held:
@@ -34,7 +38,7 @@ def server() -> Iterator[int]:
 def tier(server: int) -> Iterator[RedisTier]:
     with client.Redis(port=server) as connection:
         connection.flushall()
-    made = RedisTier(f"redis://127.0.0.1:{server}/0", timeout=5.0)
+    made = RedisTier(f"redis://127.0.0.1:{server}/0", timeout=PATIENT)
     yield made
     made.close()
 
@@ -42,12 +46,14 @@ def tier(server: int) -> Iterator[RedisTier]:
 def test_gives_back_what_it_was_given(tier: RedisTier) -> None:
     data = bytes(range(256)) * 4
     assert tier.read("a") is None
+    began = perf_counter()
     assert tier.write("a", held(data), (), None)
     found = tier.read("a")
+    passed = perf_counter() - began
     assert found is not None
     assert found.data == data
-    assert 99 < found.fresh <= 100
-    assert 199 < found.stale <= 200
+    assert 99 - passed < found.fresh <= 100
+    assert 199 - passed < found.stale <= 200
 
 
 @pytest.mark.parametrize("size", [0, 1, 65_000, 65_536, 1 << 20, 5_000_000])
@@ -61,10 +67,11 @@ def test_holds_any_size(tier: RedisTier, size: int) -> None:
 
 
 def test_a_value_may_be_stale_already_or_hold_for_ever(tier: RedisTier) -> None:
-    tier.write("stale", held(fresh=-5.0, stale=10.0), (), None)
+    began = perf_counter()
+    tier.write("stale", held(fresh=-5.0, stale=100.0), (), None)
     stale = tier.read("stale")
     assert stale is not None
-    assert -6 < stale.fresh < -4.9
+    assert -6 - (perf_counter() - began) < stale.fresh < -4.9
     tier.write("ever", held(fresh=math.inf, stale=math.inf), (), None)
     ever = tier.read("ever")
     assert ever == Held(b"value", math.inf, math.inf)
@@ -73,20 +80,22 @@ def test_a_value_may_be_stale_already_or_hold_for_ever(tier: RedisTier) -> None:
 
 def test_gone_when_its_time_is_up(tier: RedisTier) -> None:
     tier.write("a", held(fresh=0.05, stale=0.1), (), None)
-    eventually(lambda: tier.read("a") is None, seconds=2.0, every=0.01)
+    eventually(lambda: tier.read("a") is None, every=0.01)
 
 
 def test_clocks_of_the_nodes_do_not_matter(server: int) -> None:
     """The tier asks no clock at all: a node whose clock is five minutes off sees the same ages."""
-    writer, reader = (RedisTier(f"redis://127.0.0.1:{server}", timeout=5.0) for _ in range(2))
+    writer, reader = (RedisTier(f"redis://127.0.0.1:{server}", timeout=PATIENT) for _ in range(2))
     clock = ManualClock()
     clock.jump(-300.0)
     guarded = Guarded(reader, Breaker(clock), clock, EntryOptions())
+    began = perf_counter()
     writer.write("skew", held(fresh=60.0, stale=120.0), (), None)
     found = guarded.read("skew")
+    passed = perf_counter() - began
     assert found is not None
-    assert 59 < found.fresh <= 60
-    assert 119 < found.stale <= 120
+    assert 59 - passed < found.fresh <= 60
+    assert 119 - passed < found.stale <= 120
     guarded.close()
     writer.close()
 
@@ -155,7 +164,7 @@ def test_a_fence_of_nobody_refuses(tier: RedisTier) -> None:
 
 
 def test_prefixes_are_apart(tier: RedisTier, server: int) -> None:
-    other = RedisTier(f"redis://127.0.0.1:{server}", prefix="other")
+    other = RedisTier(f"redis://127.0.0.1:{server}", prefix="other", timeout=PATIENT)
     tier.write("a", held(), (), None)
     assert other.read("a") is None
     other.clear()
@@ -186,13 +195,13 @@ def test_scripts_that_the_server_forgot_are_sent_again(tier: RedisTier, server: 
 
 
 def test_a_lock_is_for_one_until_its_lease_ends(tier: RedisTier) -> None:
-    token = tier.lock("a", 0.1)
+    assert tier.lock("a", 60.0) is not None
+    assert tier.lock("a", 60.0) is None
+    token = tier.lock("b", 0.1)
     assert token is not None
-    assert tier.lock("a", 0.1) is None
-    assert tier.lock("b", 0.1) is not None
-    eventually(lambda: tier.lock("a", 30.0) is not None, seconds=2.0, every=0.01)
-    tier.unlock("a", token)  # Its lease is over: the other's is left alone.
-    assert tier.lock("a", 1.0) is None
+    eventually(lambda: tier.lock("b", 60.0) is not None, every=0.01)
+    tier.unlock("b", token)  # Its lease is over: the other's is left alone.
+    assert tier.lock("b", 1.0) is None
 
 
 def test_a_lock_given_back_is_free(tier: RedisTier) -> None:
@@ -205,7 +214,7 @@ def test_a_lock_given_back_is_free(tier: RedisTier) -> None:
 def test_a_holder_frozen_beyond_its_lease_stores_nothing(tier: RedisTier) -> None:
     assert tier.lock("a", 0.05) is not None
     frozen = tier.fence(["k:a"])
-    eventually(lambda: tier.lock("a", 30.0) is not None, seconds=2.0, every=0.01)
+    eventually(lambda: tier.lock("a", 30.0) is not None, every=0.01)
     assert tier.write("a", held(b"new"), (), tier.fence(["k:a"]))
     assert not tier.write("a", held(b"old"), (), frozen)
     found = tier.read("a")

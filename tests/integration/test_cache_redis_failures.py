@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
@@ -23,9 +24,9 @@ from tests import services
 from tests.services import eventually, redis_server_with
 
 TIMEOUT = 0.25
-ONE_TIMEOUT = 2.0
-"""What calls that wait once, or never, may take on a busy machine: a few of those that should not wait would take longer."""
-PATIENT = 10.0
+ONE_TIMEOUT = 10.0
+"""What calls that wait once, or never, may take on a busy machine: fifty that wait each would take longer."""
+PATIENT = 60.0
 """The timeout where the server is well and shall not seem slow because the machine is busy."""
 
 
@@ -52,7 +53,7 @@ def seconds(guarded: Guarded, calls: int = 1) -> float:
 
 
 def test_refused_costs_no_time() -> None:
-    with guarding(services.free_port()) as guarded:
+    with guarding(services.free_port(), rest=60.0, timeout=PATIENT) as guarded:
         assert seconds(guarded, 50) < ONE_TIMEOUT
         assert guarded.counts().errors == {"refused": 5}
         assert guarded.state == "open"
@@ -67,7 +68,7 @@ def test_killed_and_started_again() -> None:
         assert seconds(guarded, 50) < ONE_TIMEOUT
         guarded.invalidate(["k:a"])
         with redis_server_with(port=port):
-            eventually(lambda: guarded.write("a", held(b"again"), (), None))
+            eventually(lambda: guarded.write("a", held(b"again"), (), None), seconds=30.0)
             assert guarded.read("a") is not None
             assert guarded.counts().waiting == 0
 
@@ -85,7 +86,7 @@ def test_a_server_that_came_back_unnoticed_costs_no_miss() -> None:
 
 def test_frozen_costs_one_timeout_and_hears_what_it_missed() -> None:
     with redis_server_with() as server, guarding(server.port) as guarded:
-        assert guarded.write("a", held(), ("x",), None)
+        eventually(lambda: guarded.write("a", held(), ("x",), None) and not guarded.state)
         server.process.send_signal(signal.SIGSTOP)
         try:
             assert TIMEOUT * 0.9 < seconds(guarded) < ONE_TIMEOUT
@@ -93,10 +94,10 @@ def test_frozen_costs_one_timeout_and_hears_what_it_missed() -> None:
             guarded.invalidate(["t:x"])
         finally:
             server.process.send_signal(signal.SIGCONT)
-        eventually(lambda: guarded.counts().waiting == 0)
+        eventually(lambda: guarded.counts().waiting == 0, seconds=30.0)
         assert guarded.read("a") is None
         eventually(lambda: guarded.write("a", held(), ("x",), None))
-        assert guarded.read("a") is not None
+        eventually(lambda: guarded.read("a") is not None)
 
 
 def test_frozen_before_the_first_connection_costs_one_timeout() -> None:
@@ -162,33 +163,38 @@ def test_a_server_that_trickles_costs_one_timeout() -> None:
 
 
 def test_something_else_on_the_port_is_an_error() -> None:
-    with answering(b"HTTP/1.1 400 Bad Request\r\n\r\n", every=1.0) as port, guarding(port) as guarded:
-        assert seconds(guarded) < ONE_TIMEOUT
+    refusal = b"HTTP/1.1 400 Bad Request\r\n\r\n"
+    with answering(refusal, every=1.0) as port, guarding(port, timeout=PATIENT) as guarded:
+        assert seconds(guarded) < PATIENT / 2
         assert guarded.counts().errors == {"protocol": 1}
 
 
 def test_busy_or_loading_is_an_error_at_once() -> None:
     loading = b"-LOADING Redis is loading the dataset in memory\r\n"
-    with answering(loading, every=0.01) as port, guarding(port) as guarded:
-        assert seconds(guarded) < TIMEOUT
+    with answering(loading, every=0.01) as port, guarding(port, timeout=PATIENT) as guarded:
+        assert seconds(guarded) < PATIENT / 2
         assert guarded.counts().errors == {"loading": 1}
 
 
 def test_a_replica_is_read_and_not_written_and_hears_it_later() -> None:
     options = ("--repl-diskless-sync-delay", "0")  # Five seconds otherwise.
-    with redis_server_with(*options) as primary, redis_server_with() as replica, guarding(replica.port) as guarded:
-        writer = RedisTier(f"redis://127.0.0.1:{primary.port}")
+    with (
+        redis_server_with(*options) as primary,
+        redis_server_with() as replica,
+        guarding(replica.port, timeout=PATIENT) as guarded,
+    ):
+        writer = RedisTier(f"redis://127.0.0.1:{primary.port}", timeout=PATIENT)
         with client.Redis(port=replica.port) as connection:
             connection.replicaof("127.0.0.1", str(primary.port))
             writer.write("a", held(), ("x",), None)
-            eventually(lambda: guarded.read("a") is not None)
+            eventually(lambda: guarded.read("a") is not None, seconds=30.0)
             assert "read-only" in guarded.usage().state
             assert not guarded.write("b", held(), (), b"\x80")
             assert guarded.counts().errors["readonly"] == 1
             guarded.invalidate(["k:a"])
             assert guarded.read("a") is None
             connection.replicaof("NO", "ONE")
-        eventually(lambda: guarded.counts().waiting == 0)
+        eventually(lambda: guarded.counts().waiting == 0, seconds=30.0)
         assert guarded.read("a") is None
         assert guarded.write("a", held(), ("x",), None)
         writer.close()
@@ -215,11 +221,11 @@ def test_full_it_still_answers() -> None:
 def test_a_wrong_password_is_said() -> None:
     with redis_server_with("--requirepass", "right") as server:
         for url, kind in (("redis://", "denied"), ("redis://:wrong@", "denied")):
-            tier = RedisTier(f"{url}127.0.0.1:{server.port}")
+            tier = RedisTier(f"{url}127.0.0.1:{server.port}", timeout=PATIENT)
             with pytest.raises(TierError) as raised:
                 tier.read("a")
             assert raised.value.kind == kind
-        tier = RedisTier(f"redis://:right@127.0.0.1:{server.port}/3")
+        tier = RedisTier(f"redis://:right@127.0.0.1:{server.port}/3", timeout=PATIENT)
         assert tier.write("a", held(), (), None)
         assert tier.read("a") is not None
         tier.close()
@@ -227,13 +233,14 @@ def test_a_wrong_password_is_said() -> None:
 
 def test_a_busy_server_costs_one_timeout() -> None:
     with services.redis() as server, guarding(server) as guarded:
-        sleeper = threading.Thread(target=_occupy, args=(server, 0.6))
-        assert guarded.write("a", held(), (), None)
+        sleeper = threading.Thread(target=_occupy, args=(server, 3.0))  # After five seconds it would say so.
+        eventually(lambda: guarded.write("a", held(), (), None) and not guarded.state)
+        before = Counter(guarded.counts().errors)
         sleeper.start()
         try:
-            eventually(lambda: guarded.read("a") is None, seconds=2.0, every=0.001)
+            eventually(lambda: guarded.read("a") is None, every=0.001)
             # An answer that came late is no error, and on a busy machine there may be one.
-            assert guarded.counts().errors == {"timeout": 1}
+            assert Counter(guarded.counts().errors) - before == {"timeout": 1}
         finally:
             sleeper.join()
         eventually(lambda: guarded.read("a") is not None)
@@ -247,5 +254,5 @@ while now() < till do end
 
 
 def _occupy(port: int, duration: float) -> None:
-    with client.Redis(port=port, socket_timeout=5.0) as connection:
+    with client.Redis(port=port, socket_timeout=PATIENT) as connection:
         connection.eval(_BUSY, 0, str(duration))

@@ -18,7 +18,7 @@ from perf.cache.tiers.redis import RedisTier
 from perf.clock import SystemClock
 from perf.errors import LoadFailed
 from perf.ports import Tier
-from tests.services import redis
+from tests.services import eventually, forked, redis
 
 MIB = 2**20
 
@@ -31,14 +31,9 @@ def with_files(folder: Path) -> Cache:
 def test_what_one_process_loaded_another_finds_in_its_files(tmp_path: Path) -> None:
     cache = with_files(tmp_path)
     assert cache.get_or_set("a", lambda: {"n": 1}, tags=["t"]) == {"n": 1}
-    assert cache.flush()
-    read, write = os.pipe()
-    if (child := os.fork()) == 0:
-        other = with_files(tmp_path)
-        os.write(write, repr(other.get("a")).encode())
-        os._exit(0)
-    assert os.read(read, 100) == b"{'n': 1}"
-    os.waitpid(child, 0)
+    assert cache.flush(60.0)
+    child = forked(lambda: with_files(tmp_path).get("a") == {"n": 1})
+    assert os.waitpid(child, 0)[1] == 0
     cache.invalidate(tags=["t"])
     assert with_files(tmp_path).get("a") is None
     cache.close()
@@ -51,20 +46,20 @@ def test_a_forked_child_keeps_memory_and_loads_by_itself(tmp_path: Path) -> None
 
     def slow() -> int:
         started.set()
-        ended.wait(20)
+        ended.wait(60)
         return 2
 
     loading = threading.Thread(target=cache.get_or_set, args=("loading", slow))
     loading.start()
-    assert started.wait(10)
-    read, write = os.pipe()
-    if (child := os.fork()) == 0:
+    assert started.wait(30)
+
+    def work() -> bool:
         found = cache.get("held"), cache.get_or_set("loading", lambda: 3, distributed_lock=False)
         cache.set("mine", 4)
-        os.write(write, repr((*found, cache.flush(5))).encode())
-        os._exit(0)
-    assert os.read(read, 100) == b"(1, 3, True)"
-    os.waitpid(child, 0)
+        return found == (1, 3) and cache.flush(30)
+
+    child = forked(work)
+    assert os.waitpid(child, 0)[1] == 0
     ended.set()
     loading.join()
     cache.close()
@@ -106,19 +101,28 @@ def test_nothing_stale_after_an_invalidation_however_it_races(tmp_path: Path) ->
 def _ask(
     make: Callable[[], Tier], folder: Path, options: dict[str, Any], start: Any, results: Any
 ) -> None:  # Any: of multiprocessing
-    clock = SystemClock()
-    cache = Cache(memory=MemoryTier(MIB, clock), outer=[make()])
+    clock, tier = SystemClock(), make()
+    lock = tier.lock  # type: ignore[attr-defined]  # both have it
+
+    def noted(key: str, lease: float) -> bytes | None:
+        token: bytes | None = lock(key, lease)
+        if token is None:
+            (folder / f"{os.getpid()}.waits").touch()
+        return token
+
+    tier.lock = noted  # type: ignore[attr-defined]  # to tell who waits
+    cache = Cache(memory=MemoryTier(MIB, clock), outer=[tier])
 
     def factory() -> int:
-        (folder / f"{os.getpid()}.{perf_counter()}").touch()
-        threading.Event().wait(0.5)
+        (folder / f"{os.getpid()}.{perf_counter()}.ran").touch()
+        eventually(lambda: len(list(folder.glob("*.waits"))) == 3, seconds=30.0)
         if options.get("fails"):
             raise ValueError("no such order")
         return 7
 
     own = {name: value for name, value in options.items() if name != "fails"}
     results.put("ready")
-    start.wait(20)
+    start.wait(60)
     try:
         results.put(cache.get_or_set("a", factory, **own))
     except (ValueError, LoadFailed) as error:
@@ -127,7 +131,7 @@ def _ask(
 
 
 def four_processes(make: Callable[[], Tier], folder: Path, **options: object) -> tuple[list[Any], int]:
-    """What four processes got that asked for one key at the same time, and how often it was loaded."""
+    """What four processes got of which three asked for one key while one loaded it, and how often it was loaded."""
     folder.mkdir()
     context = multiprocessing.get_context("spawn")
     start, results = context.Event(), context.Queue()
@@ -136,15 +140,15 @@ def four_processes(make: Callable[[], Tier], folder: Path, **options: object) ->
         process.start()
     assert [results.get(timeout=60) for _ in processes] == ["ready"] * 4
     start.set()
-    answers = [results.get(timeout=30) for _ in processes]
+    answers = [results.get(timeout=60) for _ in processes]
     for process in processes:
-        process.join(10)
-    return answers, len(list(folder.iterdir()))
+        process.join(30)
+    return answers, len(list(folder.glob("*.ran")))
 
 
 def test_four_processes_one_execution_through_redis(tmp_path: Path) -> None:
     with redis() as port:
-        make = partial(RedisTier, f"redis://127.0.0.1:{port}/0")
+        make = partial(RedisTier, f"redis://127.0.0.1:{port}/0", timeout=60.0)
         assert four_processes(make, tmp_path / "ran", distributed_lock=True) == ([7] * 4, 1)
 
 
@@ -165,19 +169,21 @@ def test_four_processes_share_a_failure(tmp_path: Path) -> None:
 
 def test_a_killed_leader_leaves_its_turn_to_the_next(tmp_path: Path) -> None:
     read, write = os.pipe()
-    if (child := os.fork()) == 0:
 
-        def never() -> None:
-            os.write(write, b"x")
-            threading.Event().wait(60)
+    def never() -> None:
+        os.write(write, b"x")
+        threading.Event().wait(60)
 
+    def work() -> bool:
         with_files(tmp_path).get_or_set("a", never)
-        os._exit(0)
+        return True
+
+    child = forked(work)
     assert os.read(read, 1) == b"x"
     got: list[int] = []
     waiting = threading.Thread(target=lambda: got.append(with_files(tmp_path).get_or_set("a", lambda: 8)))
     waiting.start()
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    waiting.join(5)
+    waiting.join(9)  # Its lease would have gone on for ten seconds.
     assert got == [8]

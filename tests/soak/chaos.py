@@ -223,7 +223,7 @@ class Soak:
         from redis import Redis as Client
         from redis.exceptions import RedisError
 
-        client = Client(port=self.redis.port, socket_timeout=1.0)
+        client = Client(port=self.redis.port, socket_timeout=30.0)
         try:
             for number in range(200):
                 client.set(f"ballast:{number}", bytes(50_000))
