@@ -97,7 +97,7 @@ def main() -> None:
             store.alerts.commit(Step(incidents=(incident(n, IncidentState.FIRING),), notifications=(row(n, "firing"),)))
             store.alerts.commit(Step(notifications=(row(n, "resolved"),)))
     recording(store, passed)
-    targets = TargetSettings(plain_http=True, private=("127.0.0.0/8",))
+    targets = TargetSettings(plain_http=True, private=("127.0.0.0/8",), timeout=60.0)
     settings = AlertSettings(webhook=WebhookSettings(urls=(url,)), targets=targets, rate=1000)
     channel = Sending(settings, clock)
     channel.passed = passed
