@@ -33,7 +33,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def served(folder: Path) -> Iterator[Site]:
     text = settings(origins=f'["{SHOP}"]', proxies='["127.0.0.1"]', hosts='["perf.example"]')
-    with guarded_site(folder, text) as found:
+    # Nothing is to fire, however busy the machine is.
+    with guarded_site(folder, text, PERF_ALERTS__ENABLED="false") as found:
         yield found
 
 
@@ -54,7 +55,17 @@ def socket_of(url: str, cookie: str) -> ClientConnection:
         subprotocols=[Subprotocol("streamlit")],
         additional_headers={"Cookie": cookie},
         proxy=None,
+        open_timeout=60.0,
+        ping_timeout=None,
     )
+
+
+def content(file: Path) -> bytes:
+    """What is in *file*; nothing when it has just gone, as the store's log does."""
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        return b""
 
 
 def ended(socket: ClientConnection) -> int:
@@ -159,7 +170,7 @@ def test_an_open_websocket_ends_when_an_admin_ends_the_session(url: str) -> None
         answer = send(url, "/api/v1/sessions/end", {"name": "otto"}, Cookie=admin, Origin=url)
         assert answer.status == 204
         assert ended(socket) == 1008
-        other.ping().wait(timeout=30.0)
+        assert other.ping().wait(timeout=60.0)
     assert ask(url, "/api/v1/cache", Cookie=theirs).status == 401
     assert ask(url, "/api/v1/cache", Cookie=session(url, "otto")).status == 200
 
@@ -183,7 +194,7 @@ def test_live_events_end_with_the_session_or_the_key(url: str) -> None:
 
 
 def test_an_open_websocket_ends_when_the_session_expires(tmp_path: Path) -> None:
-    with guarded_site(tmp_path, settings(session='"3s"')) as found:
+    with guarded_site(tmp_path, settings(session='"8s"')) as found:
         cookie = session(found.url, "vera")
         with socket_of(found.url, cookie) as socket:
             assert ended(socket) == 1008
@@ -253,7 +264,7 @@ def test_only_a_digest_of_a_key_is_kept(folder: Path, url: str) -> None:
     assert key["key"] not in listed
     secret = key["key"].split("_", 2)[2].encode()  # which may hold a _, too
     assert len(secret) == 43
-    assert all(secret not in file.read_bytes() for file in folder.iterdir() if file.is_file())
+    assert all(secret not in content(file) for file in folder.iterdir() if file.is_file())
 
 
 def test_a_page_of_an_allowed_origin_asks_with_a_key_and_others_can_not_read(url: str) -> None:
@@ -318,6 +329,7 @@ def test_sign_ins_and_failures_are_in_the_audit_log(url: str) -> None:
     failed = "action=sign-in.failed&limit=1"  # the newest; entries are kept a moment later
     found = eventually(lambda: [one for one in audit(url, admin, failed) if one["subject"] == "=cmd()"])
     assert found[0]["who"] == "nobody"
+    eventually(lambda: audit(url, admin, "who=ada&action=sign-in"))
     file = ask(url, "/api/v1/audit?action=sign-in&format=csv", Cookie=admin)
     assert file.headers["content-type"] == "text/csv; charset=utf-8"
     rows = list(csv.DictReader(io.StringIO(file.body.decode())))

@@ -89,7 +89,7 @@ def test_the_example_of_an_endpoint_works(server: Served, endpoint: Endpoint, tm
     body = tmp_path / "body"
     command = [word.replace(ADDRESS, server.url) for word in words]
     streams = "text/event-stream" in endpoint.media
-    given = ["-s", "-o", str(body), "-w", "%{http_code} %{content_type}", "--max-time", "4" if streams else "60"]
+    given = ["-s", "-o", str(body), "-w", "%{http_code} %{content_type}", "--max-time", "8" if streams else "100"]
     done = subprocess.run([*command, *given], check=False, capture_output=True, text=True)
     status, _, media = done.stdout.partition(" ")
     assert done.returncode == (28 if streams else 0), done.stderr
@@ -99,6 +99,7 @@ def test_the_example_of_an_endpoint_works(server: Served, endpoint: Endpoint, tm
         assert body.read_bytes()
 
 
+@pytest.mark.timeout(600)
 def test_schemathesis_finds_no_fault(tmp_path: Path) -> None:
     # A server of its own: rules that it makes up would be in the way of the examples'.
     with served(tmp_path) as server:
@@ -126,7 +127,7 @@ def _examined(server: Served, folder: Path) -> None:
     program = Path(sys.executable).parent / "schemathesis"
     command = [str(program), "--config-file", str(config), "run", f"{server.url}/api/openapi.json"]
     # Without fuzzing: with three examples an operation it took 8 s on top of the 31 s of coverage, on a busy machine.
-    options = ["--generation-deterministic", "--no-color"]
+    options = ["--generation-deterministic", "--no-color", "--request-timeout", "120"]
     phases = ["--phases", "examples,coverage", "-H", f"Authorization: Bearer {server.runtime.token}"]
     done = subprocess.run([*command, *options, *phases], check=False, cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr

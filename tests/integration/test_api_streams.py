@@ -88,8 +88,9 @@ def test_new_samples_are_told(server: Served) -> None:
     with follow(server, "query=cpu_usage_percent&interval=1s&alerts=0") as response:
         events = Events(response)
         events.next("metrics")
-        server.runtime.writer.submit([Sample(server.runtime.clock.now(), CPU, (), 77.0)]).result(30)
         for _ in range(20):
+            # Again and again: one that takes seconds to be stored is no news any more.
+            server.runtime.writer.submit([Sample(server.runtime.clock.now(), CPU, (), 77.0)]).result(30)
             _, told = events.next("metrics")
             if any(77.0 in series["v"] for series in told["series"]):
                 return
@@ -109,7 +110,7 @@ def test_so_many_clients_may_follow_and_places_come_free(tmp_path: Path) -> None
             events.next("incidents")
             refused = httpx2.get(f"{server.url}/api/v1/events", timeout=30)
             assert (refused.status_code, refused.headers["retry-after"]) == (503, "10")
-        deadline = server.runtime.clock.monotonic() + 40
+        deadline = server.runtime.clock.monotonic() + 90
         while True:
             with follow(server, "") as response:
                 if response.status_code == 200:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from time import perf_counter
 from typing import Any
 
 import psycopg
@@ -90,8 +91,9 @@ def test_psycopg_failures_are_counted_by_sqlstate(connection: psycopg.Connection
 
 
 def test_the_time_of_a_statement_is_the_servers(connection: psycopg.Connection[Any], recorder: Recorder) -> None:
+    began = perf_counter()
     connection.execute("SELECT pg_sleep(%s)", (SLOW,))
-    assert SLOW <= Recorded(recorder).seconds("SELECT") < SLOW + 2.0
+    assert SLOW <= Recorded(recorder).seconds("SELECT") <= perf_counter() - began
 
 
 def test_psycopg_server_cursors_pipelines_and_copy(connection: psycopg.Connection[Any], recorder: Recorder) -> None:
@@ -211,11 +213,13 @@ def test_redis_failures_and_timeouts_are_counted(port: int, client: redislib.Red
     with pytest.raises(redislib.ResponseError):
         client.pipeline().incr("a").execute()
     hasty = ours.instrument(redislib.Redis(port=port, socket_timeout=0.1, retry=None), recorder)
-    hasty.ping()
-    client.client_pause(500)
-    with pytest.raises(redislib.TimeoutError):
-        hasty.ping()
-    hasty.close()
+    client.client_pause(600_000, all=False)  # Nobody writes until it is told to go on.
+    try:
+        with pytest.raises(redislib.TimeoutError):
+            hasty.set("a", "y")
+    finally:
+        hasty.close()
+        client.client_unpause()
     found = Recorded(recorder).counted("db_client_errors_total", "error_type")
     assert found == {"ResponseError": 2, "TimeoutError": 1}
 

@@ -29,4 +29,4 @@ def test_more_clients_than_a_shell_grants_files_keep_nobody_out(tmp_path: Path) 
             client = silent.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10.0))
             client.sendall(b"GET /health/ready HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
         for asked in (port, health):
-            eventually(lambda asked=asked: answers(f"http://127.0.0.1:{asked}/health/ready"))  # type: ignore[misc]
+            eventually(lambda asked=asked: answers(f"http://127.0.0.1:{asked}/health/ready"), seconds=60.0)  # type: ignore[misc]
