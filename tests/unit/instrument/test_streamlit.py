@@ -213,7 +213,7 @@ def test_an_unknown_streamlit_is_one_line_in_the_log(
     before = ScriptRunner.__init__
     streamlit.instrument(recorder=recorder)
     streamlit.instrument(recorder=recorder)
-    assert [record.name for record in caplog.records] == ["perf.instrument.streamlit"]
+    assert [record.name for record in caplog.records].count("perf.instrument.streamlit") == 1
     assert ScriptRunner.__init__ is before
     monkeypatch.undo()
 
