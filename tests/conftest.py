@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from perf import default
 from perf.clock import ManualClock
@@ -25,6 +26,9 @@ LONG = ("e2e", "integration")
 LONGEST = ("test_failures.py", "test_dashboard.py", "test_live_component.py")
 """Files that take minutes: begun first, so that no process is left alone with one at the end."""
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
+
+# An example may take as long as it needs: what holds a machine up is no fault of what is tested.
+settings.register_profile(settings.get_current_profile_name(), deadline=None)
 
 
 class OutsideNetworkError(RuntimeError):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perf.clock import ManualClock
@@ -139,7 +139,7 @@ TIMES = st.lists(
 )
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20)
 @given(TIMES, st.integers(0, 500), st.integers(1, 500), st.sampled_from([7.0, 60.0, 240.0]))
 def test_both_stores_agree_with_a_second_by_second_count(
     tmp_path_factory: pytest.TempPathFactory,

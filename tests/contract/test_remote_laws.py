@@ -78,13 +78,13 @@ def agree(pair: Pair, ask: Callable[[MetricStore], object]) -> None:
     assert answered(ask, away) == answered(ask, own)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(queries())
 def test_series(pair: Pair, query: RangeQuery) -> None:
     agree(pair, lambda store: store.read(query))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(queries())
 def test_distributions(pair: Pair, query: RangeQuery) -> None:
     wide = msgspec.structs.replace(
@@ -97,7 +97,7 @@ def test_distributions(pair: Pair, query: RangeQuery) -> None:
     agree(pair, lambda store: store.distributions(wide, shape=False))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(pages)
 def test_pages_of_samples(pair: Pair, page: RowsQuery) -> None:
     agree(pair, lambda store: store.rows(page))

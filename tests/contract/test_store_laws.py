@@ -175,7 +175,7 @@ def page(found: Rows) -> object:
     return found.ts.tolist(), found.sids.tolist(), found.values.tolist(), found.series, found.total, found.capped
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(batches, st.lists(st.integers(0, 30_000), min_size=6, max_size=6), st.lists(queries(), max_size=8), pages)
 def test_stores_agree_whatever_is_late_repeated_or_reset(
     given_batches: list[list[Measurement]], pauses: list[int], asked: list[RangeQuery], asked_page: RowsQuery
@@ -196,7 +196,7 @@ def test_stores_agree_whatever_is_late_repeated_or_reset(
             pair.close()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(batches, st.integers(0, 8), st.lists(queries(), min_size=1, max_size=6))
 def test_upkeep_and_reopening_change_no_answer(
     given_batches: list[list[Measurement]], hours: int, asked: list[RangeQuery]
@@ -224,7 +224,7 @@ def test_upkeep_and_reopening_change_no_answer(
             store.close()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(samples, min_size=1, max_size=60), st.sampled_from([1.0, 7.0, 30.0, 90.0]), st.integers(-3600, 20_000))
 def test_raw_answers_equal_brute_force(given_samples: list[Sample], step: float, start: int) -> None:
     window = Window(T0 + start, T0 + start + 5000)
@@ -261,7 +261,7 @@ def _rates(given_samples: list[Sample], window: Window, step: float) -> dict[obj
     return {key: increases[key] / seconds[key] for key in increases if seconds[key]}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(batches, st.sampled_from([Aggregate.MIN, Aggregate.MAX, Aggregate.SUM, Aggregate.COUNT, Aggregate.LAST]))
 def test_levels_agree_where_the_step_is_a_multiple(
     given_batches: list[list[Measurement]], aggregate: Aggregate
@@ -297,7 +297,7 @@ def test_levels_agree_where_the_step_is_a_multiple(
             store.close()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(distributions, min_size=1, max_size=40), st.integers(0, 3), st.sampled_from([30.0, 60.0, 3600.0]))
 def test_merging_is_exact_across_time_levels_and_series(
     given_samples: list[HistogramSample], turns: int, step: float

@@ -149,7 +149,7 @@ QUERIES = st.sampled_from(["queue_depth", "rate(jobs_total)", "sum(queue_depth)"
 NAMES = ["from", "to", "step", "max_points", "aggregate", "since", "envelope", "raw", "search", "format", "zone"]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     path=st.sampled_from(["query", "export", "series"]),
     queries=st.lists(QUERIES | TEXTS, max_size=2),

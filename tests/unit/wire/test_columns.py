@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from perf.model import Aggregate, Distributions, Kind, Level, Metric, Rows, Series, SeriesInfo
@@ -70,14 +70,12 @@ def plain(value: object) -> object:
     return value
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(series(), max_size=3), min_size=1, max_size=4))
 def test_series_come_back_to_their_questions(answers: list[list[Series]]) -> None:
     found = columns.unpacked_series(columns.packed_series(answers), len(answers))
     assert [[plain(one) for one in each] for each in found] == [[plain(one) for one in each] for each in answers]
 
 
-@settings(deadline=None)
 @given(st.lists(distributions(), max_size=4))
 def test_distributions_come_back_with_their_buckets(given_ones: list[Distributions]) -> None:
     found = columns.unpacked_distributions(columns.packed_distributions(given_ones))

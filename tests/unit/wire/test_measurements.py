@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from perf.model import Exemplar, Histogram, HistogramSample, Kind, Measurement, Metric, Sample
@@ -39,7 +39,6 @@ def there(body: bytes) -> Appended:
     return msgspec.msgpack.decode(body, type=Appended)
 
 
-@settings(deadline=None)
 @given(st.lists(measured, max_size=8))
 def test_measurements_arrive_as_they_are_in_their_order(given_ones: list[Measurement]) -> None:
     found = there(appended("remote/a", 3, given_ones, [("p", 7)]))
