@@ -15,7 +15,7 @@ from perf.api.app import build
 from perf.clock import SystemClock
 from perf.model import Exemplar, Histogram, HistogramSample, Kind, Labels, Measurement, Metric, Sample
 from perf.runtime import Runtime
-from perf.settings import HostSettings, ProcessSettings, Settings, SourceSettings, StoreSettings
+from perf.settings import HealthSettings, HostSettings, ProcessSettings, Settings, SourceSettings, StoreSettings
 from perf.settings.api import ApiSettings
 
 CPU = Metric("cpu_usage_percent", unit="%", help="CPU in use.")
@@ -41,6 +41,7 @@ def served(folder: Path, api: ApiSettings | None = None) -> Iterator[Served]:
         store=StoreSettings(path=str(folder / "perf.duckdb"), free_space_floor=0),
         sources=SourceSettings(host=HostSettings(enabled=False), process=ProcessSettings(enabled=False)),
         api=api or ApiSettings(rate=0.0),
+        health=HealthSettings(timeout=60.0),
     )
     runtime = Runtime(settings, SystemClock())
     runtime.start()

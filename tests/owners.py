@@ -47,7 +47,7 @@ class Owner:
         self._stop.set()
         self.runtime.writer.wake()
         for thread in self._threads:
-            thread.join(10)
+            thread.join(60)
         self.runtime.stop()
 
 
