@@ -328,7 +328,7 @@ class Forgetful(Endpoint):
     kept: http.client.HTTPConnection | None = None
 
     @property
-    def _connection(self) -> http.client.HTTPConnection | None:  # type: ignore[override]  # an attribute that changes
+    def _connection(self) -> http.client.HTTPConnection | None:
         found, self.kept = self.kept, None
         return found
 
