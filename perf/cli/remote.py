@@ -44,6 +44,13 @@ class HealthAnswer(msgspec.Struct, frozen=True):
     checks: dict[str, Check] = {}
 
 
+class _Alive(msgspec.Struct, frozen=True):
+    """The answer of ``/health/live``."""
+
+    alive: bool
+    timestamp: str
+
+
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options that name an owner."""
     parser.add_argument("--url", metavar="URL", help="ask the monitor there (default: the owner of the store)")
@@ -68,19 +75,15 @@ def health(owner: Link) -> tuple[HealthAnswer, bytes]:
 
     Raises: OwnerError when nothing answers, or something that isn't perf.
     """
-    try:
-        body = owner.ask("GET", "/health", safe=False).body
-    except Refused as error:
-        if error.reply.status != 503:
-            raise
-        body = error.reply.body
+    body = _state(owner, "/health")
     return _decoded(body, HealthAnswer, owner.url), body
 
 
-def answers(url: str, *, timeout: float = 2.0) -> bool:
-    """Whether perf answers at *url*."""
+def answers(url: str, *, timeout: float = 5.0) -> bool:
+    """Whether perf answers at *url*; what its checks say is not waited for: their first run may take long."""
+    asked = link(url, terms=Terms(timeout=timeout, connect=timeout, retries=0, idle=0))
     try:
-        health(link(url, terms=Terms(timeout=timeout, connect=timeout, retries=0, idle=0)))
+        _decoded(_state(asked, "/health/live"), _Alive, url)
     except OwnerError:
         return False
     return True
@@ -127,6 +130,16 @@ class RemoteData:
             yield from reply.pieces()
         except Dropped as error:
             raise OwnerError(f"{self._owner.url} broke off: {error}") from error
+
+
+def _state(owner: Link, path: str) -> bytes:
+    """What *owner* says at *path* about itself, well or not. Raises: OwnerError."""
+    try:
+        return owner.ask("GET", path, safe=False).body
+    except Refused as error:
+        if error.reply.status != 503:
+            raise
+        return error.reply.body
 
 
 def _decoded(body: bytes, kind: type[_T], url: str) -> _T:

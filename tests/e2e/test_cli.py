@@ -7,6 +7,7 @@ import io
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -311,6 +312,16 @@ def test_after_a_kill_the_old_note_is_ignored_and_the_file_answers(tmp_path: Pat
     assert found.perf("health").returncode == 3
     with found.serving():
         assert found.perf("health").returncode in (0, 1)
+
+
+def test_an_owner_whose_checks_still_run_answers(tmp_path: Path, commands: Nursery) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        hanging = f'[health.probes.shop]\nkind = "http"\nurl = "{address}"\ntimeout = "60s"\n'
+        found = Place(tmp_path, commands, CALM + hanging)
+        with found.serving():
+            done = found.perf("sql", "--format", "csv", "SELECT 1 AS one")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "one\n1\n", "")
 
 
 def test_an_owner_that_hangs_is_named(tmp_path: Path, commands: Nursery) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +16,7 @@ from perf.clock import ManualClock
 from perf.errors import OwnerError, QueryError
 from perf.model import Status
 from perf.settings import AccessSettings, Settings, StoreSettings
+from tests.services import free_port
 
 HEALTH = {
     "status": "degraded",
@@ -107,9 +107,14 @@ def test_something_else_on_the_port_is_not_perf(stage: Stage, body: bytes) -> No
         remote.health(remote.link(stage.url))
 
 
+@pytest.mark.parametrize("code", [200, 503])
+def test_an_owner_answers_whether_it_is_well_or_not(stage: Stage, code: int) -> None:
+    stage.code, stage.body = code, msgspec.json.encode({"alive": code == 200, "timestamp": HEALTH["timestamp"]})
+    assert remote.answers(stage.url)
+
+
 def test_nobody_on_the_port_is_said_with_the_address() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
+    port = free_port()
     with pytest.raises(OwnerError, match=f"no answer from 127.0.0.1:{port}: .*refused"):
         remote.health(remote.link(f"http://127.0.0.1:{port}"))
 
