@@ -84,17 +84,17 @@ def test_the_health_port_tells_how_the_process_is(monkeypatch: pytest.MonkeyPatc
     port = free_port()
     monkeypatch.setenv("PERF_HEALTH_PORT", str(port))
     manager = setup_production_environment(ProductionConfig(max_memory_mb=100_000))
-    with urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=10) as answer:
+    with urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=60) as answer:
         assert json.load(answer)["ready"]
     manager.limits.turn()
-    with urlopen(f"http://127.0.0.1:{port}/health", timeout=10) as answer:
+    with urlopen(f"http://127.0.0.1:{port}/health", timeout=60) as answer:
         assert json.load(answer)["checks"]["limits"]["status"] == "healthy"
     with pytest.raises(HTTPError, match="404") as refused:
-        urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10)
+        urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60)
     refused.value.close()
     manager.stop()
     with pytest.raises(OSError, match="refused"):
-        urlopen(f"http://127.0.0.1:{port}/health", timeout=10)
+        urlopen(f"http://127.0.0.1:{port}/health", timeout=60)
 
 
 def test_a_health_port_that_others_reach_tells_them_the_state_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,14 +106,14 @@ def test_a_health_port_that_others_reach_tells_them_the_state_alone(monkeypatch:
     for path, word in (("health", "status"), ("health/ready", "ready"), ("health/live", "alive")):
         # As a kubelet asks, by address.
         asked = Request(f"http://127.0.0.1:{port}/{path}", headers={"Host": "192.0.2.7:8502"})
-        with urlopen(asked, timeout=10) as answer:
+        with urlopen(asked, timeout=60) as answer:
             assert set(json.load(answer)) == {word, "timestamp"}
     with urlopen(
-        Request(f"http://127.0.0.1:{port}/health", headers={"Host": "shop.example:8502"}), timeout=10
+        Request(f"http://127.0.0.1:{port}/health", headers={"Host": "shop.example:8502"}), timeout=60
     ) as named:
         assert named.status == 200
     with pytest.raises(HTTPError, match="421") as refused:
-        urlopen(Request(f"http://127.0.0.1:{port}/health", headers={"Host": "rebound.example"}), timeout=10)
+        urlopen(Request(f"http://127.0.0.1:{port}/health", headers={"Host": "rebound.example"}), timeout=60)
     refused.value.close()
 
 

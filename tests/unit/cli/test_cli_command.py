@@ -16,7 +16,7 @@ from perf.cli.address import ListenError, listening
 from perf.cli.export import ExportError, saved
 from perf.errors import SettingsError
 from perf.settings import ServerSettings
-from tests.services import ROOT, environment
+from tests.services import ROOT, environment, free_port
 
 
 def test_version_is_the_package_s(capsys: pytest.CaptureFixture[str]) -> None:
@@ -42,7 +42,7 @@ def test_a_dashboard_without_streamlit_s_settings_does_not_start(tmp_path: Path)
     shutil.copy(ROOT / "app.py", tmp_path)
     command = [sys.executable, "-m", "perf", "dashboard", "--port", "0"]
     told = subprocess.run(
-        command, check=False, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60
+        command, check=False, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=100
     )
     assert told.returncode == 2
     missing = tmp_path / ".streamlit" / "config.toml"
@@ -64,8 +64,7 @@ def test_debug_shows_where_an_error_comes_from(tmp_path: Path) -> None:
 
 
 def test_health_that_can_not_look_is_exit_code_3(capsys: pytest.CaptureFixture[str]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    port = free_port()
     assert main(["health", "--url", f"http://127.0.0.1:{port}/"]) == 3
     assert capsys.readouterr().err.startswith(f"perf: no answer from 127.0.0.1:{port}: ")
 

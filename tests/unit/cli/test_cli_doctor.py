@@ -18,6 +18,7 @@ from perf.clock import ManualClock
 from perf.ownerfile import Owner
 from perf.settings import ServerSettings, Settings, StoreSettings
 from perf.sources.cgroup import Cgroup
+from tests.services import free_port
 
 MIB = 2**20
 
@@ -89,8 +90,7 @@ def test_an_owner_that_does_not_answer_fails(tmp_path: Path) -> None:
     found = settings(tmp_path)
     assert storage.owned(found).verdict is Verdict.OK
     (tmp_path / "data").mkdir()
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+    url = f"http://127.0.0.1:{free_port()}"
     ownerfile.write(found.store.path, Owner(pid=os.getpid(), url=url, token="t", started=0.0))
     check = storage.owned(found)
     assert (check.verdict, check.found) == (Verdict.FAIL, f"process {os.getpid()} at {url} does not answer")
@@ -116,11 +116,9 @@ def test_a_store_from_the_future_is_a_warning(tmp_path: Path) -> None:
 
 
 def test_a_port_that_something_else_has_fails() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        found = Settings(server=ServerSettings(port=port))
-        server.close()
-        assert machine.port(found).found == f"127.0.0.1:{port} is free"
+    port = free_port()
+    found = Settings(server=ServerSettings(port=port))
+    assert machine.port(found).found == f"127.0.0.1:{port} is free"
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", port))
         check = machine.port(found)

@@ -15,15 +15,15 @@ def test_who_comes_when_all_are_taken_waits_for_the_next() -> None:
 
     def second() -> None:
         waits.set()
-        with taken(places, 30.0):
+        with taken(places, 90.0):
             order.append("second")
 
     with taken(places):
         thread = threading.Thread(target=second)
         thread.start()
-        assert waits.wait(10)
+        assert waits.wait(60)
         order.append("first")
-    thread.join(10)
+    thread.join(60)
     assert order == ["first", "second"]
 
 

@@ -58,7 +58,7 @@ class Slow(ManualClock):
     def now(self) -> float:
         if threading.current_thread() is self.slow:
             self.asked.set()
-            self.go_on.wait(30)
+            self.go_on.wait(90)
         return super().now()
 
 
@@ -68,10 +68,10 @@ def test_a_child_asks_although_another_thread_was_asking_when_it_was_forked() ->
     store = RemoteStore(StoreSettings(url=url, remote=RemoteSettings(retries=0)), clock)
     clock.slow = threading.Thread(target=store.away)
     clock.slow.start()
-    assert clock.asked.wait(10)
+    assert clock.asked.wait(60)
     child = os.fork()
     if not child:
-        signal.alarm(10)  # What waits for a thread that is not there would wait for ever.
+        signal.alarm(60)  # What waits for a thread that is not there would wait for ever.
         code = 1
         try:
             code = 0 if "no answer from" in store.away() else 2
@@ -269,17 +269,17 @@ def test_who_asks_meanwhile_shares_the_answer(clock: ManualClock) -> None:
     def ask() -> int:
         asked.append(1)
         begun.set()
-        go.wait(10)
+        go.wait(60)
         return len(asked)
 
     found: list[int] = []
     threads = [threading.Thread(target=lambda: found.append(fresh.of("x", ask))) for _ in range(5)]
     for thread in threads:
         thread.start()
-    begun.wait(10)
+    assert begun.wait(60)
     go.set()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert (found, len(asked)) == ([1] * 5, 1)
 
 

@@ -48,7 +48,7 @@ def running(writer: Writer) -> Iterator[threading.Event]:
     yield stop
     stop.set()
     writer.wake()
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()
 
 
@@ -63,7 +63,7 @@ def test_the_numbers_of_batches_are_stored_with_their_samples_or_without_any() -
     ]
     with running(writer):
         for future in futures:
-            future.result(5)
+            future.result(60)
     assert (store.batches, store.producers()) == ([2], {"web-1": 7, "web-2": 3, "web-3": 1})
 
 
@@ -73,7 +73,7 @@ def test_a_refused_batch_has_not_been_stored() -> None:
     refused = writer.submit([sample(1.0)], ("web-1", 7))
     with running(writer):
         with pytest.raises(StoreError, match="broken"):
-            refused.result(5)
+            refused.result(60)
         assert store.producers() == {}
 
 
@@ -83,7 +83,7 @@ def test_what_waits_is_one_commit() -> None:
     futures = [writer.submit([sample(1.0), sample(2.0)]) for _ in range(3)]
     with running(writer):
         for future in futures:
-            future.result(5)
+            future.result(60)
     assert store.batches == [6]
     stats = writer.stats()
     assert (stats.stored, stats.commits, stats.queued, stats.dropped) == (6, 1, 0, {})
@@ -101,7 +101,7 @@ def test_what_no_store_can_hold_is_dropped_and_counted() -> None:
             sample(1.0, 1e12),
             HistogramSample(1.0, Metric("wait", Kind.HISTOGRAM), (), Histogram(count=1, total=1, low=1, high=1)),
         ]
-        writer.submit([*odd, sample(1.0)]).result(5)
+        writer.submit([*odd, sample(1.0)]).result(60)
     assert store.batches == [1]
     assert writer.stats().dropped == {"unstorable": 6}
 
@@ -120,7 +120,7 @@ def test_a_full_disk_is_waited_for_and_nothing_is_lost(monkeypatch: pytest.Monke
     store = Failing([StoreFull("no space"), StoreFull("no space")])
     writer = Writer(store, SystemClock())
     with running(writer):
-        writer.submit([sample(1.0)]).result(5)
+        writer.submit([sample(1.0)]).result(60)
     assert store.batches == [1]
     assert store.made_room == 2
     assert writer.stats().stuck is None
@@ -131,9 +131,9 @@ def test_a_batch_that_the_store_can_not_take_fails_alone() -> None:
     writer = Writer(store, SystemClock())
     with running(writer):
         with pytest.raises(StoreError, match="broken row"):
-            writer.submit([sample(1.0)]).result(5)
+            writer.submit([sample(1.0)]).result(60)
         assert writer.stats().stuck == "broken row"
-        writer.submit([sample(2.0)]).result(5)
+        writer.submit([sample(2.0)]).result(60)
     stats = writer.stats()
     assert (stats.stored, stats.dropped, stats.stuck) == (1, {"store_failed": 1}, None)
 
@@ -145,8 +145,8 @@ def test_calls_run_on_the_writing_thread_after_what_was_queued() -> None:
     seen = writer.call(lambda: (threading.current_thread().name, list(store.batches)))
     later = writer.submit([sample(2.0)])
     with running(writer):
-        name, batches = seen.result(5)
-        later.result(5)
+        name, batches = seen.result(60)
+        later.result(60)
     assert batches == [1]
     assert name != threading.current_thread().name
 
@@ -155,8 +155,8 @@ def test_a_failing_call_reaches_its_caller_and_not_the_loop() -> None:
     writer = Writer(Failing([]), SystemClock())
     with running(writer):
         with pytest.raises(ZeroDivisionError):
-            writer.call(lambda: 1 / 0).result(5)
-        writer.submit([sample(1.0)]).result(5)
+            writer.call(lambda: 1 / 0).result(60)
+        writer.submit([sample(1.0)]).result(60)
     assert writer.beat().errors == 1
 
 
@@ -179,8 +179,8 @@ def test_what_nobody_waits_for_runs_in_turn_and_is_refused_when_much_waits(monke
     with pytest.raises(StoreBusy, match="2 batches and calls wait already"):
         writer.later(lambda: done.append("too much"))
     with running(writer):
-        first.result(5)
-        later.result(5)
+        first.result(60)
+        later.result(60)
     assert done[0] == "call"
     assert done[1:] not in ([], [threading.current_thread().name])
     with pytest.raises(StoreClosed):

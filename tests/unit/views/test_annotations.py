@@ -45,7 +45,7 @@ def writer(store: Notes) -> Iterator[Writer]:
     yield writer
     stop.set()
     writer.wake()
-    thread.join(10)
+    thread.join(60)
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def releases(store: Notes, writer: Writer) -> Releases:
 
 
 def noted(store: Notes, writer: Writer) -> list[tuple[float, str, str]]:
-    writer.call(lambda: None).result(5)
+    writer.call(lambda: None).result(60)
     return [(each.ts - T0, each.service, each.title) for each in store.annotations(Window(T0 - 1e6, T0 + 1e6))]
 
 

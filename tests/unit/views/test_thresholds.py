@@ -38,7 +38,7 @@ def writer(store: MemoryStore) -> Iterator[Writer]:
     yield made
     stop.set()
     made.wake()
-    thread.join(5)
+    thread.join(60)
 
 
 def test_a_change_wins_is_audited_and_can_be_taken_back(store: MemoryStore, writer: Writer, clock: ManualClock) -> None:
@@ -87,11 +87,11 @@ def test_a_change_that_was_given_up_is_not_made_later(
 ) -> None:
     monkeypatch.setattr(thresholds, "PATIENCE", 0.05)
     released = threading.Event()
-    writer.call(lambda: released.wait(10))
+    writer.call(lambda: released.wait(60))
     with pytest.raises(StoreBusy, match="not stored within 0.05 s: the writer is busy"):
         thresholds.change(store, writer, clock, "cpu_usage_percent", Threshold(50.0), author="ada")
     released.set()
-    writer.call(lambda: None).result(5)
+    writer.call(lambda: None).result(60)
     assert store.changes() == []
 
 
