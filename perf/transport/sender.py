@@ -98,8 +98,9 @@ class Sender:
         """Begin to send, on a thread of its own."""
         with self._changing:
             if self._thread is None:
-                # Not first on the thread: a fork in the middle of an import leaves its lock taken in the child.
-                importlib.import_module("perf.transport.encode")
+                # Not first on the thread: a fork in the middle of an import leaves it half done in the child.
+                for name in ("perf.transport.encode", "encodings.idna"):  # The second is Python's, to find an address.
+                    importlib.import_module(name)
                 self._stop = threading.Event()  # A thread that has outlived its grace keeps the old one, and ends.
                 self._thread = threading.Thread(target=self.run, args=(self._stop,), name="perf-sender", daemon=True)
                 self._thread.start()

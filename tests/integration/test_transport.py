@@ -34,6 +34,7 @@ from perf.transport.sender import Sender
 from perf.transport.spool import Spool
 from tests.integration.otlp_program import DURATIONS, ROUNDS
 from tests.services import ROOT, answers, environment, eventually, free_port, program
+from tests.unit.transport.collector import Collector
 
 STOCK: Labels = (("host", "elsewhere"), ("service", "stock"))
 EVENTS = Metric("events_total", Kind.COUNTER, "1")
@@ -211,6 +212,27 @@ def test_short_programs_leave_their_slow_calls_and_their_releases(tmp_path: Path
         assert {dict(call.labels)["service"] for call in calls} == {"shop"}
         deploys = [each for each in found.store.annotations(found.window) if each.service == "shop"]
         assert [each.title for each in deploys] == ["1.0", "1.1"]
+
+
+IMPORTING = """
+import sys
+from perf import default
+from perf.monitoring import start_performance_monitoring, track_performance
+start_performance_monitoring("shop")
+known = set(sys.modules)
+track_performance("work")(int)()
+default.sender().turn()
+print(default.sender().stats().sent > 0, sorted(set(sys.modules) - known))
+"""
+
+
+def test_a_sender_that_runs_imports_nothing_more(tmp_path: Path) -> None:
+    """A child that is forked in the middle of an import, such as that of the codec for names of hosts, could send nothing."""
+    with closing(Collector()) as collector:
+        env = environment(PERF_SEND__URL=collector.url, PERF_SEND__SPOOL=str(tmp_path / "spool"))
+        command = [sys.executable, "-c", IMPORTING]
+        done = subprocess.run(command, cwd=tmp_path, env=env, check=True, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "True []\n"
 
 
 def test_both_addresses_take_json(tmp_path: Path) -> None:
