@@ -85,8 +85,8 @@ def test_a_writer_that_died_half_way_leaves_it_readable(path: Path) -> None:
     # What a writer does before it publishes: it says how far it will write, and writes.
     words, ring = one._words, one._map
     words[RESERVED] = words[HEAD] + 900
-    at = words[HEAD] % 1_000
-    ring[START + at : START + at + 5] = b"xxxxx"
+    for place in range(words[HEAD], words[HEAD] + 5):
+        ring[START + place % 1_000] = ord("x")
     assert other.heard() == []
     one.announce(Said(("k:b",)))
     assert names(other.heard()) == ["k:b"]
@@ -95,9 +95,9 @@ def test_a_writer_that_died_half_way_leaves_it_readable(path: Path) -> None:
 
 def test_damaged_records_mean_that_something_was_missed(path: Path) -> None:
     one, other = HostBackplane(path), HostBackplane(path)
-    begin = one._words[HEAD] % one._capacity
+    begin = one._words[HEAD]
     one.announce(Said(("k:a",)))
-    one._map[START + begin + 20] ^= 0xFF
+    one._map[START + (begin + 20) % one._capacity] ^= 0xFF
     assert other.heard() is None
     one.announce(Said(("k:b",)))
     assert names(other.heard()) == ["k:b"]
@@ -158,12 +158,16 @@ def test_a_child_keeps_no_lock_of_a_parent_that_dies(path: Path) -> None:
     one.announce(Said(("k:a",)))
     fcntl.flock(one._locks[0], fcntl.LOCK_EX)  # As if it were in the middle of a write.
     read, write = os.pipe()
-    child = forked(lambda: os.read(read, 1) == b"x")
+    born, tell = os.pipe()
+    child = forked(lambda: os.write(tell, b"x") == 1 and os.read(read, 1) == b"x")
+    assert os.read(born, 1) == b"x"  # Until it runs it has what its parent had.
     one.close()
     other.announce(Said(("k:b",)))
     assert other.errors == 0
     os.write(write, b"x")
     assert os.waitpid(child, 0)[1] == 0
+    for end in (read, write, born, tell):
+        os.close(end)
 
 
 def test_what_a_finalizer_says_at_any_moment_of_an_announcement_is_heard(path: Path) -> None:
