@@ -76,7 +76,8 @@ def test_an_owner_that_dies_under_load_loses_and_doubles_nothing_that_was_confir
             found = dict(
                 store.sql(
                     "SELECT value::INTEGER, count(*) FROM perf.metrics "
-                    f"WHERE metric = 'm' AND labels['name'] = '{name}' GROUP BY ALL"
+                    f"WHERE metric = 'm' AND labels['name'] = '{name}' GROUP BY ALL",
+                    max_rows=100_000,
                 ).rows
             )
             assert given > 50
