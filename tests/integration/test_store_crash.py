@@ -216,10 +216,6 @@ from perf.errors import StoreError
 from perf.model import Metric, Sample
 from perf.settings import StoreSettings
 from perf.store.duckdb import DuckDBStore
-from perf.transport.client import Endpoint
-from perf.transport.encode import requests
-from tests.nursery import nursery
-from tests.services import answers, environment, eventually, free_port, program
 store = DuckDBStore(StoreSettings(path={str(path)!r}), SystemClock())
 store.append([Sample({T0}, Metric("m"), (), 1.0)])
 if os.fork() == 0:

@@ -35,10 +35,10 @@ def workers(folder: Path, owned: int, server: str) -> Iterator[int]:
     app = "tests.integration.worker_app:app"
     command = {
         "gunicorn": ["gunicorn", "--preload", "--bind", f"127.0.0.1:{port}", "--workers", str(WORKERS),
-                     "--worker-class", "uvicorn.workers.UvicornWorker", app],
+                     "--worker-class", "uvicorn.workers.UvicornWorker", "--keep-alive", "60", app],
         # Uvicorn kills a worker that is silent for 5 s otherwise, and what it has recorded is gone.
         "uvicorn": ["uvicorn", "--port", str(port), "--workers", str(WORKERS), "--no-access-log",
-                    "--timeout-worker-healthcheck", "60", app],
+                    "--timeout-worker-healthcheck", "60", "--timeout-keep-alive", "60", app],
     }[server]  # fmt: skip
     with program([sys.executable, "-m", *command], env=env, log=log) as process:
 
