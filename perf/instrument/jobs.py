@@ -9,6 +9,7 @@ Health tells of a job whose last success is older than it should be, or that nev
 from __future__ import annotations
 
 import inspect
+import os
 import threading
 from collections.abc import Callable
 from functools import wraps
@@ -149,3 +150,12 @@ def _seconds(span: str | float) -> float:
     if not 0.0 <= seconds < float("inf"):
         raise ValueError(f"not a time: {span!r}")
     return seconds
+
+
+def _in_child() -> None:
+    global _running  # noqa: PLW0603 - another thread may have held it
+    _running = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import sys
 
 import pytest
 
 from perf.clock import ManualClock
+from perf.instrument import jobs
 from perf.instrument.jobs import job, retire
 from perf.model import HistogramSample, Sample
 from perf.record import Recorder
+from tests.services import forked
 
 
 @pytest.fixture
@@ -115,6 +119,19 @@ def test_a_retired_job_is_expected_never(recorder: Recorder) -> None:
     job("old", every="1h", recorder=recorder)
     retire("old", recorder=recorder)
     assert told(recorder)["job_expected_interval_seconds"] == 0.0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
+def test_a_fork_while_a_run_begins_holds_up_no_run_of_the_child(recorder: Recorder) -> None:
+    def work() -> bool:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(20)
+        with job("child", recorder=recorder):
+            return recorder.gauge(jobs.RUNNING, {"job": "child"}).value == 1.0
+
+    with jobs._running:  # as another thread might hold it at that moment
+        child = forked(work)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_a_traced_run_nests_what_it_calls(recorder: Recorder) -> None:
