@@ -11,8 +11,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.services import Site, eventually, site
 
-PATIENCE = 20_000
-SOON = 45.0
+PATIENCE = 30_000
+SOON = 90.0
 RULE = "Memory in use"
 CONDITION = "name == 'memory_usage_percent' and value > 0.1"
 
@@ -48,8 +48,8 @@ def typed(page: Page, label: str, words: str) -> None:
     page.wait_for_selector('.stApp[data-test-script-state="notRunning"]')
 
 
-def shown(page: Page, words: str, seconds: float = 20.0) -> None:
-    expect(page.get_by_text(words).first).to_be_visible(timeout=1000 * seconds)
+def shown(page: Page, words: str) -> None:
+    expect(page.get_by_text(words).first).to_be_visible()
 
 
 def pressed(page: Page, name: str) -> None:
@@ -70,6 +70,7 @@ def incidents(site: Site, state: str) -> list[dict[str, object]]:
     return [one for one in found if one["rule"] == RULE]
 
 
+@pytest.mark.timeout(300)
 def test_a_rule_is_tried_saved_fires_and_is_looked_after(served: Site, page: Page) -> None:
     eventually(
         lambda: previewed(served), seconds=SOON, every=0.5
@@ -102,7 +103,7 @@ def test_a_rule_is_tried_saved_fires_and_is_looked_after(served: Site, page: Pag
 
     page.goto(f"{served.url}/alerts?part=History")
     rows = page.locator('[aria-label="Incidents, the newest first"] table tbody tr')
-    eventually(lambda: any("Ada" in text for text in rows.all_text_contents()), seconds=20)
+    eventually(lambda: any("Ada" in text for text in rows.all_text_contents()), seconds=SOON)
     page.goto(f"{served.url}/alerts?part=Silences")
     shown(page, "End it")
 

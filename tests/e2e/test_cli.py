@@ -290,7 +290,7 @@ def test_a_signal_ends_the_owner_with_everything_stored(
     with found.serving() as process:
         counted = int(rows(found.perf("sql", "--format", "csv", "SELECT count(*) FROM perf.metrics").stdout)[1][0])
         process.send_signal(number)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=60) == 0
     assert "Traceback" not in found.log.read_text()
     assert not ownerfile.path_for(found.store).exists()
     assert not Path(f"{found.store}.wal").exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -25,7 +26,7 @@ with job("nightly", every="1d", grace="10m"):
 def heartbeat(url: str) -> dict[str, object]:
     """The probe's part of the health page."""
     try:
-        with urlopen(f"{url}/health", timeout=5) as answer:
+        with urlopen(f"{url}/health", timeout=30) as answer:
             body = json.load(answer)
     except HTTPError as error:
         body = json.load(error)
@@ -45,12 +46,19 @@ def test_a_cron_script_and_a_plain_request_are_heard(tmp_path: Path) -> None:
     script.write_text(SCRIPT, encoding="utf-8")
     with dashboard(tmp_path, PERF_HEALTH__INTERVAL="1s") as url:
         env = environment(PERF_SEND__URL=url, PERF_SEND__SPOOL=str(tmp_path / "spool"))
-        subprocess.run([sys.executable, str(script)], env=env, cwd=tmp_path, check=True, timeout=60)
-        eventually(lambda: heartbeat(url)["message"] == "1 jobs are on time", seconds=30)
+
+        def ran() -> bool:
+            """Whether the script is known: what a busy server didn't take in time comes with the script's next run."""
+            subprocess.run([sys.executable, str(script)], env=env, cwd=tmp_path, check=True, timeout=60)
+            with suppress(AssertionError):
+                return eventually(lambda: heartbeat(url)["message"] == "1 jobs are on time", seconds=15)
+            return False
+
+        eventually(ran, seconds=60)
         told = [gauge("job_expected_interval", 60.0, "rotate"), gauge("job_last_success_timestamp", 1e9, "rotate")]
         body = json.dumps({"resourceMetrics": [{"scopeMetrics": [{"metrics": told}]}]}).encode()
-        urlopen(Request(f"{url}/v1/metrics", body, {"Content-Type": "application/json"}), timeout=20).close()
-        late = eventually(lambda: "rotate" in str(heartbeat(url)["message"]) and heartbeat(url), seconds=30)
+        urlopen(Request(f"{url}/v1/metrics", body, {"Content-Type": "application/json"}), timeout=30).close()
+        late = eventually(lambda: "rotate" in str((found := heartbeat(url))["message"]) and found, seconds=60)
     assert late
     assert late["status"] == "unhealthy"
     assert str(late["message"]).startswith("rotate: last success ")

@@ -227,6 +227,7 @@ def test_a_chart_gains_points_and_keeps_its_zoom(served: Site, opened: Opened) -
     assert page.evaluate(f"{PLOT}.layout.xaxis.range") == zoomed
 
 
+@pytest.mark.timeout(300)
 def test_a_threshold_changes_the_tile_and_survives_a_restart(tmp_path: Path, opened: Opened) -> None:
     config = tmp_path / "perf.toml"
     config.write_text(NEVER_ABOVE, encoding="utf-8")

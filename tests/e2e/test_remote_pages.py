@@ -17,9 +17,10 @@ from perf.clock import ManualClock
 from perf.errors import RuleError, StoreAway
 from perf.model import AlertRule, Incident, Kind, Metric, Sample, Status, Threshold
 from perf.runtime import Runtime
-from perf.settings import Settings, StoreSettings
+from perf.settings import HealthSettings, Settings, StoreSettings
 from perf.settings.remote import RemoteSettings
 from tests.owners import NOTHING_MEASURED, TOKEN, Owner
+from tests.services import eventually, free_port
 
 NOW = 1_700_000_000.0
 MAIN = Path(__file__).resolve().parents[2] / "dashboard" / "main.py"
@@ -54,7 +55,8 @@ def owner(tmp_path: Path, clock: ManualClock) -> Iterator[Owner]:
 def dashboard(url: str, clock: ManualClock, name: str) -> Runtime:
     """A process's runtime that asks the owner at *url*."""
     store = StoreSettings(backend="remote", url=url, token=TOKEN, remote=RemoteSettings(instance=name))
-    found = Runtime(Settings(store=store, sources=NOTHING_MEASURED), clock)
+    settings = Settings(store=store, sources=NOTHING_MEASURED, health=HealthSettings(timeout=60.0))
+    found = Runtime(settings, clock)
     found.start("http://127.0.0.1:1")
     return found
 
@@ -193,9 +195,8 @@ def test_only_its_own_are_its_threads_and_its_measurements(owner: Owner, first: 
 
 def test_while_the_owner_is_away_a_page_says_so_and_comes_back(tmp_path: Path, clock: ManualClock) -> None:
     settings = StoreSettings(path=str(tmp_path / "perf.duckdb"), free_space_floor=0)
-    owner = Owner(settings, clock)
-    url = owner.url
-    owner.close()
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
     runtimes = _shown(dashboard(url, clock, "x"))
     runtime = next(runtimes)  # starts without an owner
     app = opened("trends")
@@ -208,7 +209,7 @@ def test_while_the_owner_is_away_a_page_says_so_and_comes_back(tmp_path: Path, c
         data.known()
     assert runtime.health.check(fresh=True).status is Status.UNHEALTHY
     assert runtime.health.get_readiness_check()["ready"]
-    owner = Owner(settings, clock, port=int(url.rpartition(":")[2]))
+    owner = Owner(settings, clock, port=port)
     clock.move(6.0)
     app.run()
     assert (list(app.exception), list(app.error)) == ([], [])
@@ -219,7 +220,7 @@ def test_while_the_owner_is_away_a_page_says_so_and_comes_back(tmp_path: Path, c
 
 def watched() -> list[str]:
     """What stands above an open page."""
-    app = AppTest.from_string("from dashboard import away\naway.watch()").run()
+    app = AppTest.from_string("from dashboard import away\naway.watch()", default_timeout=60).run()
     assert list(app.exception) == []
     return [one.value for one in app.warning]
 
@@ -240,4 +241,4 @@ def test_an_open_page_stays_and_says_that_its_owner_went_away(tmp_path: Path, cl
 def test_without_an_owner_nothing_is_waited_for_at_the_end(clock: ManualClock) -> None:
     found = dashboard("http://127.0.0.1:9", clock, "x")
     found.stop(grace=5.0)
-    assert not any(thread.is_alive() for thread in found._threads)
+    eventually(lambda: not any(thread.is_alive() for thread in found._threads))

@@ -85,12 +85,12 @@ class Shop:
 
     def recorded(self) -> Recorded:
         """(metric, page and what else) -> number of observations, or the value."""
-        with urlopen(self._recorded, timeout=5) as answer:
+        with urlopen(self._recorded, timeout=30) as answer:
             found = json.load(answer)
         return {(metric, " ".join(value for _, value in sorted(labels.items()))): n for metric, labels, n in found}
 
     def becomes(self, metric: str, labels: str, number: float) -> None:
-        eventually(lambda: self.recorded().get((metric, labels)) == number, seconds=20)
+        eventually(lambda: self.recorded().get((metric, labels)) == number, seconds=60)
 
 
 @pytest.fixture(params=["script", "app"])
@@ -109,13 +109,13 @@ def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shop]:
     command = [sys.executable, "-m", "streamlit", "run", str(entry), *options, "--", str(other)]
     with program(command, env=environment(), cwd=tmp_path, log=tmp_path / "log"):
         url = f"http://127.0.0.1:{port}"
-        eventually(lambda: answers(f"{url}/_stcore/health"), seconds=60)
+        eventually(lambda: answers(f"{url}/_stcore/health"), seconds=90)
         yield Shop(url, recorded)
 
 
 def ran(page: Page, number: int) -> None:
     """Wait for the end of run *number* of the session, counted from 0."""
-    page.get_by_text(f"run {number}", exact=True).wait_for(timeout=20_000)
+    page.get_by_text(f"run {number}", exact=True).wait_for(timeout=60_000)
 
 
 def test_what_a_reader_does_is_what_is_recorded(shop: Shop, browser: Browser) -> None:
@@ -141,6 +141,7 @@ def test_what_a_reader_does_is_what_is_recorded(shop: Shop, browser: Browser) ->
     ran(second, 0)
     shop.becomes("streamlit_sessions", "", 2)
     shop.becomes(RERUN, "our-orders", 2)
+    shop.becomes("page_load_seconds", "our-orders", 2)
     second.close()
     shop.becomes("streamlit_sessions", "", 1)
     page.close()
