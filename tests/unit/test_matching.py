@@ -1,7 +1,7 @@
 """Tests of labels: which values a pattern means, and that asking is always cheap."""
 
 import re
-from time import process_time
+from time import thread_time
 
 import pytest
 from hypothesis import given
@@ -49,9 +49,9 @@ def test_other_regular_expressions_are_refused(text: str) -> None:
 
 def test_no_pattern_takes_long() -> None:
     match = Match("x", ".*a" * 60 + "b", pattern=True)
-    began = process_time()
+    began = thread_time()
     assert not match.fits("a" * 5_000)
-    assert process_time() - began < 1.0
+    assert thread_time() - began < 1.0
 
 
 def test_a_missing_label_is_empty() -> None:
