@@ -74,6 +74,7 @@ def evaluated(evaluations: Nursery, path: Path, last: int) -> str:
     return done.stdout
 
 
+@pytest.mark.timeout(400)
 def test_kill_9_in_an_evaluation_leaves_the_incident_with_its_notification_or_neither(
     evaluations: Nursery, tmp_path: Path
 ) -> None:
@@ -150,14 +151,14 @@ def breach(runtime: Runtime, **labels: str) -> float:
 
 
 def begun(runtime: Runtime, seconds: float) -> None:
-    """Wait until an evaluation began *seconds* ago, so that the next one is far, and *runtime* looks for late samples: it rests longer
-    when the machine was busy during its last look.
+    """Wait until an evaluation began at least *seconds* ago, and the next one is far, and *runtime* looks for late samples: it rests
+    longer when the machine was busy during its last look.
     """
     evaluator, clock = runtime.evaluator, SystemClock()
     assert evaluator is not None
 
     def ready() -> bool:
-        return seconds <= clock.now() % EVERY < seconds + 1.0 and evaluator._next <= clock.monotonic()
+        return seconds <= clock.now() % EVERY < seconds + 3.0 and evaluator._next <= clock.monotonic()
 
     eventually(ready, seconds=5 * EVERY, every=0.02)
 

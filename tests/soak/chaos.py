@@ -112,7 +112,7 @@ class Soak:
                     if thread.is_alive():
                         self.problems.append(f"{thread.name} hangs")
             if child.wait(60.0) != 0:
-                self.problems.append("the other process failed")
+                self.problems.append(f"the other process failed: {(self.folder / 'neighbour.log').read_text()[-2000:]}")
             stats = self.cache.stats()
         self.problems += unbalanced(stats, self.did)
         return Report(did=self.did, problems=self.problems, stats=stats, slowest=self.slowest)
