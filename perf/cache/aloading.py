@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import cast
 
 from perf.cache.entry import Entry
-from perf.cache.flight import GIVEN_UP, Flight, flying, waiting_for
+from perf.cache.flight import GIVEN_UP, Flight, flying
 from perf.cache.loading import LOOK_SECONDS
 from perf.cache.requests import Answer, Request
 from perf.cache.threads import Loader
@@ -62,7 +62,7 @@ class AsyncLoader:
             flight.stale, flight.replaces = stale, renews
             if renews or not self._loader.arrived(request, flight):
                 self._start(request, flight, factory, read=not renews)
-        with waiting_for(flight):
+        with self._loader.flights.waiting(flight):
             return await self._wait(request, flight, leads=leads)
 
     async def _wait(self, request: Request, flight: Flight, *, leads: bool) -> Answer | None:

@@ -85,10 +85,7 @@ class Flights:
         self._flights: dict[str, Flight] = {}
 
     def join(self, key: str, tags: tuple[str, ...]) -> tuple[Flight, bool]:
-        """The flight for *key*, and whether it has just been made: then the caller must `start`, or see to it.
-
-        Raises: CacheError when waiting for it would be waiting for oneself.
-        """
+        """The flight for *key*, and whether it has just been made: then the caller must `start`, or see to it."""
         overdue: Flight | None = None
         with self._fences.lock:
             flight = self._flights.get(key)
@@ -96,7 +93,6 @@ class Flights:
                 overdue, flight = flight, None
                 self._give_up(overdue)
             if flight is not None and not flight.stranded() and self._fences.holds(flight.fence, flight.tags):
-                self._check(flight)
                 return flight, False
             flight = self._flights[key] = Flight(key, tags, self._fences.open(key))
         if overdue is not None:
@@ -132,21 +128,23 @@ class Flights:
             if self._flights.get(flight.key) is flight:
                 del self._flights[flight.key]
 
-    def _check(self, wanted: Flight) -> None:
+    @contextmanager
+    def waiting(self, flight: Flight) -> Iterator[None]:
+        """Note that the flights to which the caller belongs wait for *flight*.
+
+        Raises: CacheError when waiting for it would be waiting for oneself.
+        """
         mine = _under_way.get()
-        if not mine or wanted.future.done():
-            return
-        seen: set[int] = set()
-        waiting = [wanted]
-        while waiting:
-            one = waiting.pop()
-            if any(one is own for own in mine):
-                raise CacheError(
-                    f"the factory of {one.key!r} asks for {wanted.key!r}, which waits for it: that never ends"
-                )
-            if id(one) not in seen:
-                seen.add(id(one))
-                waiting += one.waits
+        if mine:
+            with self._fences.lock:  # Two who begin to wait for each other: the second sees that the first does.
+                _check(mine, flight)
+                for own in mine:
+                    own.waits.append(flight)
+        try:
+            yield
+        finally:
+            for own in mine:
+                own.waits.remove(flight)
 
 
 @contextmanager
@@ -157,19 +155,6 @@ def flying(flight: Flight) -> Iterator[None]:
         yield
     finally:
         _under_way.reset(token)
-
-
-@contextmanager
-def waiting_for(flight: Flight) -> Iterator[None]:
-    """Note that the flights to which the caller belongs wait for *flight*."""
-    mine = _under_way.get()
-    for own in mine:
-        own.waits.append(flight)
-    try:
-        yield
-    finally:
-        for own in mine:
-            own.waits.remove(flight)
 
 
 def twin(error: Exception) -> Exception:
@@ -184,3 +169,17 @@ def twin(error: Exception) -> Exception:
     other.__cause__, other.__context__ = error.__cause__, error.__context__
     other.__suppress_context__ = error.__suppress_context__
     return other.with_traceback(error.__traceback__)
+
+
+def _check(mine: tuple[Flight, ...], wanted: Flight) -> None:
+    if wanted.future.done():
+        return
+    seen: set[int] = set()
+    waiting = [wanted]
+    while waiting:
+        one = waiting.pop()
+        if any(one is own for own in mine):
+            raise CacheError(f"the factory of {one.key!r} asks for {wanted.key!r}, which waits for it: that never ends")
+        if id(one) not in seen:
+            seen.add(id(one))
+            waiting += one.waits

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from time import perf_counter
 
 from perf.cache.entry import Entry
-from perf.cache.flight import GIVEN_UP, Flight, flying, waiting_for
+from perf.cache.flight import GIVEN_UP, Flight, flying
 from perf.cache.loading import LOOK_SECONDS, Loading
 from perf.cache.requests import Answer, Request
 
@@ -38,7 +38,9 @@ class Loader(Loading):
             if leads:
                 flight.stale, flight.replaces = stale, True
                 self._run(request, flight, factory, read=False)
-            answer = self.finish(request, flight.future.result(), led=leads)
+            with self.flights.waiting(flight):
+                outcome = flight.future.result()
+            answer = self.finish(request, outcome, led=leads)
             if answer is not None:
                 return answer.value
 
@@ -54,8 +56,9 @@ class Loader(Loading):
             self.start(request, flight, factory)
         elif flight.loop is not None and flight.loop is asyncio._get_running_loop():  # noqa: SLF001 - None where there is none
             # Its factory runs on the loop that this very caller blocks: waiting would never end.
-            return Answer(self._alone(request, factory))
-        with waiting_for(flight):
+            with self.flights.waiting(flight):
+                return Answer(self._alone(request, factory))
+        with self.flights.waiting(flight):
             return self._wait(request, flight, leads=leads)
 
     def _wait(self, request: Request, flight: Flight, *, leads: bool) -> Answer | None:

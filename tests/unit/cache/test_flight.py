@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from perf.cache.flight import twin
 from perf.clock import ManualClock, SystemClock
 from perf.errors import CacheError, LoadTimeout
 from tests.services import eventually
+from tests.unit.cache.interruption import everywhere
 
 CALLERS = 40
 
@@ -38,9 +40,14 @@ class Gate:
         return self.result
 
 
-def waiters(cache: Cache, key: str = "default:1:a") -> bool:
+def loading(cache: Cache, key: str = "default:1:a") -> bool:
+    return cache.loader.flights.under_way(key) is not None
+
+
+def waiters(cache: Cache, key: str = "default:1:a") -> int:
+    """How many threads wait for what is being loaded."""
     flight = cache.loader.flights.under_way(key)
-    return flight is not None
+    return 0 if flight is None else len(flight.future._condition._waiters)  # type: ignore[attr-defined]  # of a Condition
 
 
 def coalescing(cache: Cache, factory: Gate, call: Callable[[], object]) -> list[object]:
@@ -54,10 +61,7 @@ def coalescing(cache: Cache, factory: Gate, call: Callable[[], object]) -> list[
 
     with ThreadPoolExecutor(CALLERS) as pool:
         futures = [pool.submit(one) for _ in range(CALLERS)]
-        eventually(lambda: factory.runs and all(future.running() for future in futures))
-        threading.Event().wait(
-            0.05
-        )  # Those who run have not all reached the flight; late ones would be hits, which is fine, too.
+        eventually(lambda: waiters(cache) == CALLERS - 1)  # The other one runs it.
         factory.open.set()
         return [future.result(10) for future in futures]
 
@@ -77,7 +81,7 @@ def test_forty_threads_one_failure(cache: Cache) -> None:
     assert factory.runs == 1
     assert {str(error) for error in errors} == {"no"}
     assert len({id(error) for error in errors}) == CALLERS  # Each has a traceback of its own.
-    assert not waiters(cache)
+    assert not loading(cache)
 
 
 def test_forty_coroutines_one_execution(cache: Cache) -> None:
@@ -158,7 +162,7 @@ def test_a_cancelled_caller_cancels_only_its_wait(cache: Cache) -> None:
 
 
 def test_a_loop_that_ends_hands_its_flight_on(cache: Cache) -> None:
-    started = threading.Event()
+    started, end = threading.Event(), threading.Event()
 
     async def never() -> int:
         started.set()
@@ -166,13 +170,16 @@ def test_a_loop_that_ends_hands_its_flight_on(cache: Cache) -> None:
         return 1
 
     async def main() -> None:
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(cache.aget_or_set("a", never), 0.2)
+        leader = asyncio.create_task(cache.aget_or_set("a", never))
+        await asyncio.to_thread(end.wait, 20)
+        assert not leader.done()
 
     with ThreadPoolExecutor(2) as pool:
         ended = pool.submit(asyncio.run, main())
         assert started.wait(10)
         follower = pool.submit(cache.get_or_set, "a", lambda: 2)
+        eventually(lambda: waiters(cache) == 1)
+        end.set()
         ended.result(10)
         assert follower.result(10) == 2
 
@@ -227,6 +234,47 @@ def test_factories_that_wait_for_each_other_raise(cache: Cache) -> None:
         first, second = pool.submit(outcome, "a", "b"), pool.submit(outcome, "b", "a")
         results = [first.result(10), second.result(10)]
     assert any(isinstance(result, CacheError) for result in results)
+
+
+def waits(cache: Cache, key: str) -> bool:
+    """Whether what loads *key* waits for another load."""
+    flight = cache.loader.flights.under_way(cache.names.key(key))
+    return flight is not None and bool(flight.waits)
+
+
+def attempt(cache: Cache, key: str, factory: Callable[[], object]) -> None:
+    with contextlib.suppress(CacheError):
+        cache.get_or_set(key, factory)
+
+
+def test_factories_that_begin_to_wait_for_each_other_at_any_moment_end(clock: ManualClock) -> None:
+    def begin() -> tuple[Callable[[], object], Callable[[], object], Callable[[], bool]]:
+        cache = Cache(memory=MemoryTier(2**20, clock), clock=clock)
+        began, go, ended = threading.Event(), threading.Event(), threading.Event()
+
+        def of_b() -> object:
+            began.set()
+            eventually(lambda: go.is_set() or waits(cache, "a"), every=0.001)
+            return cache.get_or_set("a", lambda: "a")
+
+        def other() -> None:
+            attempt(cache, "b", of_b)
+            ended.set()
+
+        def then() -> None:
+            go.set()
+            eventually(lambda: waits(cache, "b") or ended.is_set(), every=0.001)
+
+        def call() -> bool:
+            attempt(cache, "a", lambda: cache.get_or_set("b", lambda: "b"))
+            return ended.wait(20)
+
+        threading.Thread(target=other, daemon=True).start()
+        assert began.wait(20)
+        return call, then, lambda: not cache.local.fences.lock._is_owned()  # type: ignore[attr-defined]  # of an RLock
+
+    for at, ended in everywhere("cache/flight.py", begin):
+        assert ended, f"before instruction {at}"
 
 
 def test_a_sync_call_in_the_loop_that_loads_does_not_hang(cache: Cache) -> None:
@@ -286,11 +334,24 @@ def test_a_failed_early_refresh_is_not_repeated_at_once(cache: Cache, clock: Man
     failing.open.set()
     for _ in range(3):
         assert cache.get_or_set("a", failing, ttl=100, eager_refresh=0.5) == 1
-        eventually(lambda: not waiters(cache))
+        eventually(lambda: not loading(cache))
     assert failing.runs == 1
     clock.move(30)
     cache.get_or_set("a", failing, ttl=100, eager_refresh=0.5)
     assert eventually(lambda: failing.runs == 2)
+
+
+def test_an_early_refresh_that_asks_for_its_own_key_gets_what_is_held(cache: Cache, clock: ManualClock) -> None:
+    options = {"ttl": 100, "eager_refresh": 0.5}
+    cache.get_or_set("a", lambda: 1, **options)
+
+    def next_one() -> int:
+        return 1 + cache.get_or_set("a", lambda: 0, **options)
+
+    for number in range(1, 5):
+        clock.move(60)
+        assert cache.get_or_set("a", next_one, **options) == number
+        assert eventually(lambda number=number: cache.get("a") == number + 1)  # type: ignore[misc]
 
 
 STALE, NONE, FRESH = "stale", "none", "fresh"
