@@ -56,7 +56,7 @@ class Distribution:
     """Observations of one series, in the base unit of its metric."""
 
     __slots__ = (
-        "_between", "_early", "_lost", "_nanos", "_popped", "_skipped", "_ticks", "_told", "_turns", "_values", "every", "labels",
+        "_doubtful", "_early", "_lost", "_nanos", "_popped", "_skipped", "_ticks", "_told", "_turns", "_values", "every", "labels",
         "metric", "mode", "name", "pending", "put_ns", "skip", "slow", "tick", "total", "turn",
     )  # fmt: skip
 
@@ -67,7 +67,7 @@ class Distribution:
         self._nanos: deque[int] = deque(maxlen=capacity)
         self._values: deque[float] = deque(maxlen=capacity)
         self._ticks, self._skipped, self._turns = Ticks(), Ticks(), Ticks()
-        self._popped = self._told = self._lost = self._between = 0
+        self._popped = self._told = self._lost = self._doubtful = 0
         self._early: Histogram | None = None
         # The parts of the hot path: timers bind them, and nothing replaces them.
         self.tick = self._ticks.next
@@ -123,15 +123,14 @@ class Distribution:
         Calls that were counted since the last observation wait for the next; at the *last* fold they take the shape of all before.
         """
         histogram, popped, unfit = both(taken(self._nanos, _NANO), taken(self._values, 1.0))
-        # Asked before calls are counted: a thread that ends meanwhile may be one that stood between. At the end none comes back.
-        threads = 0 if last else threading.active_count()
         measured, total = self._totals()
+        full = measured - self._popped - self._lost > (self._nanos.maxlen or 0)
         self._popped += popped
         waiting = len(self._nanos) + len(self._values)
-        lost = self._missing(measured, waiting, threads)
+        lost, between = self._missing(measured, waiting, full=full, last=last)
         self._told += unfit
         # The observations of these come with the next fold.
-        calls = total - waiting - self._between - self._told
+        calls = total - waiting - (0 if last else between) - self._told
         shape = histogram if self._early is None else sum_of(histogram, self._early)
         if shape is None and last:
             shape = self.total if self.pending is None else sum_of(self.total, self.pending)
@@ -147,15 +146,16 @@ class Distribution:
         measured = self._ticks.total()
         return measured, measured + self._skipped.total() - self._turns.total()
 
-    def _missing(self, measured: int, waiting: int, threads: int) -> int:
-        """Observations that found no room since the last fold. A call counts before its observation is there: as many as there are
-        *threads* may stand between the two, but none from one fold to the next.
+    def _missing(self, measured: int, waiting: int, *, full: bool, last: bool) -> tuple[int, int]:
+        """Observations that found no room since the last fold, and those that aren't there yet. A call counts before its
+        observation is there: as many threads as there are may stand between the two. Where a buffer may have been *full*, what
+        still isn't there at the next fold is taken for lost.
         """
         gap = max(0, measured - self._popped - self._lost - waiting)
-        lost = gap if gap > threads else min(gap, self._between)
+        lost = gap if full and (last or gap > threading.active_count()) else min(gap, self._doubtful)
         self._lost += lost
-        self._between = gap - lost
-        return lost
+        self._doubtful = gap - lost if full else 0
+        return lost, gap - lost
 
     def take(self) -> Histogram | None:
         """What was folded since the last take; it goes into `total`."""
@@ -169,7 +169,7 @@ class Distribution:
         self._nanos.clear()
         self._values.clear()
         self._popped, self._told = self._totals()
-        self._lost = self._between = 0
+        self._lost = self._doubtful = 0
         self.pending = self.total = self._early = None
         # A child with few calls would end before the first that its busy parent would have measured.
         self.mode, self.every, self.turn = TRACE, 1, 0
