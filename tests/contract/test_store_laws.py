@@ -39,6 +39,7 @@ from perf.store.duckdb import DuckDBStore
 from perf.store.memory import MemoryStore
 from tests.emptystore import empty
 
+pytestmark = pytest.mark.timeout(600)
 T0 = 1_700_006_400.0
 GAUGE = Metric("load", Kind.GAUGE)
 COUNTER = Metric("sent_total", Kind.COUNTER)
