@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
@@ -55,7 +55,7 @@ def free_port() -> int:
             return port
 
 
-def eventually(ask: Callable[[], T], *, seconds: float = 10.0, every: float = 0.05) -> T:
+def eventually(ask: Callable[[], T | Literal[False] | None], *, seconds: float = 10.0, every: float = 0.05) -> T:
     """The first truthy answer of *ask*, asked again *every* seconds.
 
     Raises: AssertionError with the last answer when *seconds* had passed before it was asked for: who was held up meanwhile looks again.
