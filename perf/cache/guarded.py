@@ -28,6 +28,8 @@ NO_LOCK = b""
 """The token when no lock could be had: load without."""
 BATCH = 1_000
 """Names that are replayed in one call."""
+CATCH_UP_SECONDS = 1.0
+"""How often a tier that has still to hear something is tried when nobody asks it."""
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -246,7 +248,7 @@ class Guarded:
             if self._stop.is_set() or (self._thread is not None and self._thread.is_alive()):
                 return
             # Others read the tier too: they must not wait for the next call of this process.
-            loop = Loop("perf-cache-recovery", 1.0, self._turn, self._clock)
+            loop = Loop("perf-cache-recovery", CATCH_UP_SECONDS, self._turn, self._clock)
             self._thread = threading.Thread(
                 target=loop.run, args=(self._stop,), name="perf-cache-recovery", daemon=True
             )

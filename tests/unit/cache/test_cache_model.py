@@ -51,7 +51,7 @@ class TwoCaches(RuleBasedStateMachine):
         self.caches[which].set(key, self.number, ttl=ttl, tags=tags)
         self.model[key] = Known(self.number, self.clock.monotonic() + ttl, tags)
         assert self.caches[which].get(key) == self.number
-        assert self.caches[which].flush()
+        assert self.caches[which].flush(20)
 
     @rule(which=CACHES, key=KEYS)
     def get(self, which: int, key: str) -> None:
@@ -66,7 +66,7 @@ class TwoCaches(RuleBasedStateMachine):
         assert self.caches[which].get_or_set(key, lambda: self.number, ttl=ttl, tags=tags) == expected
         if known is None:
             self.model[key] = Known(self.number, self.clock.monotonic() + ttl, tags)
-        assert self.caches[which].flush()
+        assert self.caches[which].flush(20)
 
     @rule(which=CACHES, key=KEYS)
     def delete(self, which: int, key: str) -> None:

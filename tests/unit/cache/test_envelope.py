@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import struct
-from time import perf_counter
+from time import thread_time
 
 import pandas as pd
 import pyarrow as pa
@@ -47,7 +47,7 @@ def test_only_what_is_encrypted_is_unreadable() -> None:
 @pytest.mark.parametrize("secret", SECRETS, ids=repr)
 def test_every_changed_or_missing_byte_is_noticed_and_quickly(secret: Secret | bytes | None) -> None:
     good = seal(VALUE, "key", options=OPTIONS, secret=secret)
-    started = perf_counter()
+    started = thread_time()
     chance = random.Random(1)
     for place in range(len(good)):
         broken = bytearray(good)
@@ -55,7 +55,7 @@ def test_every_changed_or_missing_byte_is_noticed_and_quickly(secret: Secret | b
         assert reason(bytes(broken), secret=secret) in ("corrupt", "foreign", "forged")
         assert reason(good[:place], secret=secret) in ("corrupt", "forged")
     assert reason(good + b"x", secret=secret) in ("corrupt", "forged")
-    assert (perf_counter() - started) / len(good) < 0.1
+    assert (thread_time() - started) / len(good) < 0.1
 
 
 @pytest.mark.parametrize("secret", SECRETS, ids=repr)
@@ -88,11 +88,11 @@ def with_length(data: bytes, length: int) -> bytes:
 def test_a_bomb_is_refused_whatever_it_says_of_itself() -> None:
     bomb = seal(bytes(50_000_000), "key", options=OPTIONS)
     assert len(bomb) < 10_000
-    started = perf_counter()
+    started = thread_time()
     assert reason(bomb) == "oversize"
     assert reason(with_length(bomb, 1000)) == "corrupt"
     assert reason(with_length(bomb, 2**64 - 1)) == "oversize"
-    assert perf_counter() - started < 2.0  # 50 MB a second at least
+    assert thread_time() - started < 2.0  # 50 MB a second at least
 
 
 @given(st.binary(max_size=200), st.integers(0, 5), st.integers(0, 255))

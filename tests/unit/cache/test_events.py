@@ -15,6 +15,11 @@ def cache(clock: ManualClock) -> Cache:
     return Cache(memory=MemoryTier(2**24, clock), clock=clock)
 
 
+def logged(caplog: pytest.LogCaptureFixture) -> int:
+    """How often a cache logged something."""
+    return len([one for one in caplog.records if one.name == "perf.cache.stats"])
+
+
 def test_a_listener_hears_what_happens(cache: Cache, clock: ManualClock) -> None:
     heard: list[CacheEvent] = []
     cache.events.on("*", heard.append)
@@ -53,7 +58,7 @@ def test_a_listener_that_raises_is_logged_once(cache: Cache, caplog: pytest.LogC
     cache.events.on("loaded", broken)
     with caplog.at_level(logging.ERROR):
         assert [cache.get_or_set(key, lambda: 1) for key in "abc"] == [1, 1, 1]
-    assert len(caplog.records) == 1
+    assert logged(caplog) == 1
 
 
 def test_of_a_listener_that_never_raises_the_same_only_counts_are_kept(
@@ -69,7 +74,7 @@ def test_of_a_listener_that_never_raises_the_same_only_counts_are_kept(
     cache.events.on("loaded", broken)
     with caplog.at_level(logging.ERROR):
         assert [cache.get_or_set(key, lambda: 1) for key in "abcd"] == [1, 1, 1, 1]
-    assert len(caplog.records) == 2
+    assert logged(caplog) == 2
     assert cache.stats().errors == 4
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from perf.cache import guarded as module
 from perf.cache.breaker import Breaker, BreakerState
 from perf.cache.guarded import NO_FENCE, NO_LOCK, Guarded
 from perf.cache.options import EntryOptions
@@ -18,6 +19,14 @@ from perf.model import Held, TierUsage
 from tests.services import eventually, forked
 
 VALUE = Held(b"v", 10.0, 20.0)
+PATIENT = EntryOptions(tier_hard_timeout=None)
+"""No call is slow, however long a test is held up in it."""
+
+
+@pytest.fixture(autouse=True)
+def _only_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No thread catches up in the middle of a test that is held up."""
+    monkeypatch.setattr(module, "CATCH_UP_SECONDS", 3600.0)
 
 
 class DictTier:
@@ -35,7 +44,7 @@ class DictTier:
     def _enter(self, *what: str) -> None:
         self.calls += 1
         if self.gate is not None:
-            self.gate.wait(10.0)
+            self.gate.wait(20.0)
         if self.broken:
             raise TierError("broken", kind=self.broken)
         self.log.append(what)
@@ -72,7 +81,7 @@ class DictTier:
 
 @contextmanager
 def guarding(tier: DictTier, clock: ManualClock, failures: int = 5) -> Iterator[Guarded]:
-    guarded = Guarded(tier, Breaker(clock, failures=failures), clock, EntryOptions())
+    guarded = Guarded(tier, Breaker(clock, failures=failures), clock, PATIENT)
     try:
         yield guarded
     finally:
@@ -209,7 +218,8 @@ def test_nobody_is_answered_while_another_catches_up() -> None:
         assert ("invalidate", "k:a") in tier.log
 
 
-def test_it_catches_up_without_being_asked() -> None:
+def test_it_catches_up_without_being_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CATCH_UP_SECONDS", 0.05)
     tier, clock = DictTier(), ManualClock()
     with guarding(tier, clock, failures=1) as guarded:
         tier.broken = "refused"
@@ -250,7 +260,7 @@ def test_a_tier_without_locks_has_none_to_give() -> None:
 @pytest.mark.parametrize("kind", ["refused", "timeout"])
 def test_closing_tries_once_more(kind: str) -> None:
     tier, clock = DictTier(), ManualClock()
-    guarded = Guarded(tier, Breaker(clock), clock, EntryOptions())
+    guarded = Guarded(tier, Breaker(clock), clock, PATIENT)
     tier.broken = kind
     guarded.invalidate(["k:a"])
     clock.move(5.0)

@@ -117,6 +117,7 @@ def test_files_outlive_the_process_that_wrote_them(tmp_path: Path) -> None:
     config = CacheConfig(file_cache_enabled=True, file_cache_dir=str(tmp_path / "cache"))
     first, second = CacheManager(config), CacheManager(config)
     first.set("key", {"a": (1, 2)})
+    assert first.cache.flush(20)
     first.close()
     assert second.get("key") == {"a": (1, 2)}
     second.close()

@@ -78,7 +78,7 @@ def in_thread(call: Callable[[], object]) -> threading.Thread:
 
 def test_a_value_that_waits_to_be_written_is_read_when_memory_let_go_of_it(cache: Cache, files: Gated) -> None:
     cache.set("a", 1)
-    assert cache.flush()
+    assert cache.flush(20)
     files.writing.clear()
     cache.set("a", 2)
     for ask in (lambda: cache.get("a"), lambda: cache.get_or_set("a", lambda: 3)):
@@ -103,21 +103,21 @@ def test_a_value_that_expired_while_it_waited_still_replaces(tmp_path: Path) -> 
     files = Gated(tmp_path, clock)
     cache = Cache(memory=MemoryTier(MIB, clock), outer=[files], clock=clock)
     cache.set("a", "old", ttl=1_000)
-    assert cache.flush()
+    assert cache.flush(20)
     files.writing.clear()
     cache.set("b", "holds up")
     assert files.at_gate.wait(20)
     cache.set("a", "new", ttl=5)
     clock.move(6)
     files.writing.set()
-    assert cache.flush()
+    assert cache.flush(20)
     assert cache.get("a") is None
     cache.close()
 
 
 def test_what_is_undone_at_the_end_leaves_nothing_older(tmp_path: Path, cache: Cache, files: Gated) -> None:
     cache.set("a", "old")
-    assert cache.flush()
+    assert cache.flush(20)
     files.writing.clear()
     cache.set("b", "holds up")
     assert files.at_gate.wait(20)
@@ -130,7 +130,7 @@ def test_what_is_undone_at_the_end_leaves_nothing_older(tmp_path: Path, cache: C
 
 def test_values_that_wait_are_bounded_in_bytes(cache: Cache, files: Gated, monkeypatch: pytest.MonkeyPatch) -> None:
     cache.set("a", "old")
-    assert cache.flush()
+    assert cache.flush(20)
     monkeypatch.setattr(cache.outer.background, "_room", 3_000)
     files.writing.clear()
     cache.set("first", bytes(2_000))
@@ -147,17 +147,17 @@ def test_a_copy_between_tiers_does_not_overtake_what_was_set_meanwhile(tmp_path:
     near, far = Gated(tmp_path / "near", clock, "near"), Gated(tmp_path / "far", clock, "far")
     cache = Cache(memory=MemoryTier(MIB, clock), outer=[near, far])
     cache.set("a", "old")
-    assert cache.flush()
+    assert cache.flush(20)
     evicted(cache)
     near.invalidate([f"k:{cache.names.key('a')}"])
     far.reading.clear()
     reader = in_thread(lambda: cache.get("a"))
     assert far.at_gate.wait(20)
     cache.set("a", "new")
-    assert cache.flush()
+    assert cache.flush(20)
     far.reading.set()
     reader.join()
-    assert cache.flush()
+    assert cache.flush(20)
     evicted(cache)
     assert cache.get("a") == "new"
     cache.close()
@@ -172,16 +172,16 @@ def test_another_process_does_not_copy_back_what_was_replaced(tmp_path: Path) ->
 
     (cache, near, _), (other, _, far) = made(), made()
     cache.set("a", "old")
-    assert cache.flush()
+    assert cache.flush(20)
     near.invalidate([f"k:{cache.names.key('a')}"])
     far.reading.clear()
     reader = in_thread(lambda: other.get("a"))
     assert far.at_gate.wait(20)
     cache.set("a", "new")
-    assert cache.flush()
+    assert cache.flush(20)
     far.reading.set()
     reader.join()
-    assert other.flush()
+    assert other.flush(20)
     evicted(cache)
     assert cache.get("a") == "new"
     cache.close()
@@ -201,10 +201,10 @@ def test_what_another_process_began_to_load_does_not_overtake_a_set(tmp_path: Pa
     loader = in_thread(lambda: other.get_or_set("a", old))
     assert begun.wait(20)
     cache.set("a", "new")
-    assert cache.flush()
+    assert cache.flush(20)
     end.set()
     loader.join()
-    assert other.flush()
+    assert other.flush(20)
     evicted(cache)
     assert cache.get("a") == "new"
     cache.close()
@@ -223,11 +223,11 @@ def test_others_cannot_bring_back_what_a_tier_has_not_heard_is_invalid(tmp_path:
 
     (cache, far), (other, _) = made(), made()
     cache.set("a", "old")
-    assert cache.flush()
+    assert cache.flush(20)
     far.fails = True
     cache.delete("a")
     assert other.get("a") == "old"
-    assert other.flush()
+    assert other.flush(20)
     assert cache.get("a") is None
     far.fails = False
     guarded = cache.outer.tiers[1]
