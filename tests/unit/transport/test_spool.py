@@ -12,6 +12,7 @@ import pytest
 
 from perf.clock import ManualClock
 from perf.transport.spool import LEASE_SECONDS, Spool, SpoolError
+from tests.services import forked
 
 
 @pytest.fixture
@@ -86,7 +87,12 @@ def test_two_processes_share_the_file(spool: Spool, tmp_path: Path, clock: Manua
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_child_forked_in_the_middle_of_a_write_has_a_spool_too(tmp_path: Path, clock: ManualClock) -> None:
+def test_a_child_forked_in_the_middle_of_a_write_has_a_spool_too(
+    tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The thread that writes may be held up in the middle of it.
+    monkeypatch.setattr("perf.transport.spool.FORK_SECONDS", 20.0)
+    monkeypatch.setattr("perf.transport.spool.BUSY_SECONDS", 20.0)
     ended = threading.Event()
     with closing(Spool(tmp_path / "spool.db", clock)) as spool:
 
@@ -94,15 +100,16 @@ def test_a_child_forked_in_the_middle_of_a_write_has_a_spool_too(tmp_path: Path,
             while not ended.is_set():
                 spool.append("parent", 1, b"x" * 1000)
                 spool.waiting()
+                ended.wait(0.000_1)  # Else it takes the lock again before any other thread has seen that it is free.
+
+        def work(number: int) -> bool:
+            signal.alarm(60)
+            return spool.append("child", number, b"y") == 0
 
         writing = threading.Thread(target=write)
         writing.start()
         for number in range(20):
-            child = os.fork()
-            if child == 0:
-                signal.alarm(20)
-                spool.append("child", number, b"y")
-                os._exit(0)
+            child = forked(lambda number=number: work(number))  # type: ignore[misc]
             assert os.waitpid(child, 0)[1] == 0
         ended.set()
         writing.join()
