@@ -355,9 +355,10 @@ def test_the_owner_answers_from_its_store(monitor: PerformanceMonitor, runtime: 
                     for age, tag, value in SENT
                 ),
             ]
-        ).result(10)
+        ).result(60)
         log_processing_step("step", duration_ms=500.0)
-        eventually(lambda: [info for info in runtime.store.series() if info.metric.name == "function_duration_seconds"])
+        known = runtime.store.series
+        eventually(lambda: [one for one in known() if one.metric.name == "function_duration_seconds"], seconds=60.0)
         log_processing_step("other", duration_ms=500.0)
         monitor_summary = PerformanceMonitor(clock=SystemClock()).get_performance_summary(hours=1)
     finally:
@@ -375,7 +376,7 @@ def test_the_runtime_stores_what_is_recorded_and_what_it_costs(monitor: Performa
     append = runtime.store.append
     runtime.store.append = lambda samples, batches=(): (appended.extend(samples), append(samples, batches))[1]  # type: ignore[method-assign]
     runtime.start()
-    eventually(lambda: [s for s in appended if s.metric.name == "perf_record_call_seconds"])
+    eventually(lambda: [s for s in appended if s.metric.name == "perf_record_call_seconds"], seconds=60.0)
     log_processing_step("step", duration_ms=500.0)
     runtime.stop()
     assert [s.histogram.count for s in appended if isinstance(s, HistogramSample)] == [1]

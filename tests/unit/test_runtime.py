@@ -78,7 +78,7 @@ def test_the_own_release_is_noted_as_a_deploy(tmp_path: Path, clock: ManualClock
             structs.replace(quiet(tmp_path / "perf.duckdb"), record=RecordSettings(release=release)), clock
         )
         runtime.start()
-        eventually(lambda opened=runtime: opened.store.annotations(Window(NOW - 10, NOW + 1e6)))
+        eventually(lambda opened=runtime: opened.store.annotations(Window(NOW - 10, NOW + 1e6)), seconds=60.0)
         clock.move(600.0)
         runtime.stop()
     with closing(open_store(quiet(tmp_path / "perf.duckdb").store, clock)) as store:
@@ -94,7 +94,10 @@ def test_stopping_writes_what_is_queued_and_closes(tmp_path: Path, clock: Manual
     runtime.stop()
     assert all(future.done() and future.exception() is None for future in written)
     # Whoever produces samples is waited for two seconds, and may need longer.
-    eventually(lambda: not [one for one in threading.enumerate() if one.name.startswith("perf-") and one not in before])
+    eventually(
+        lambda: not [one for one in threading.enumerate() if one.name.startswith("perf-") and one not in before],
+        seconds=60.0,
+    )
     assert ownerfile.read(runtime.settings.store.path) is None
     with pytest.raises(StoreClosed):
         runtime.store.series()
@@ -164,7 +167,7 @@ def test_it_is_ready_once_something_is_stored_and_not_while_it_ends(tmp_path: Pa
     runtime = Runtime(quiet(tmp_path / "perf.duckdb"), clock)
     assert runtime.health.get_readiness_check()["reasons"] == ["nothing has been stored yet"]
     runtime.start()
-    eventually(lambda: runtime.health.get_readiness_check()["ready"])
+    eventually(lambda: runtime.health.get_readiness_check()["ready"], seconds=60.0)
     runtime.stop()
     assert runtime.health.get_readiness_check()["reasons"] == ["shutting down"]
     assert runtime.health.get_liveness_check()["alive"]
@@ -173,7 +176,7 @@ def test_it_is_ready_once_something_is_stored_and_not_while_it_ends(tmp_path: Pa
 def test_a_thread_that_has_ended_makes_it_dead(runtime: Runtime) -> None:
     runtime.start()
     runtime._thread("short", lambda _: None, runtime._stop)
-    eventually(lambda: runtime.health.get_liveness_check()["reasons"])
+    eventually(lambda: runtime.health.get_liveness_check()["reasons"], seconds=60.0)
     found = runtime.health.get_liveness_check()
     assert (found["alive"], found["reasons"]) == (False, ["the thread perf-short has ended"])
 
