@@ -92,6 +92,7 @@ class ProductionManager:
         self._checker = HealthChecker(
             {"limits": LimitsProbe(self.limits.over, self.limits.use, self._clock)} if self.limits.set else {},
             self._clock,
+            timeout=self.settings.health.timeout,
             unready=lambda: ["shutting down"] if self._stop.is_set() else [],
         )
         self._stop = threading.Event()

@@ -58,10 +58,12 @@ def test_the_documented_config_is_taken_as_it_stands() -> None:
 def test_settings_give_the_config_without_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PERF_ENVIRONMENT", "production")
     monkeypatch.setenv("PERF_MAX_MEMORY_MB", "512")
+    monkeypatch.setenv("PERF_HEALTH__TIMEOUT", "7s")
     manager = setup_production_environment()
     assert manager.config.environment == "production"
     assert (manager.config.max_memory_mb, manager.config.log_level) == (512.0, "WARNING")
     assert logging.getLogger("perf").level == logging.WARNING
+    assert manager.health.plans["limits"].timeout == 7.0
     assert setup_production_environment() is manager
 
 
@@ -83,6 +85,7 @@ def test_a_config_that_can_not_be_is_refused(config: ProductionConfig, said: str
 def test_the_health_port_tells_how_the_process_is(monkeypatch: pytest.MonkeyPatch) -> None:
     port = free_port()
     monkeypatch.setenv("PERF_HEALTH_PORT", str(port))
+    monkeypatch.setenv("PERF_HEALTH__TIMEOUT", "60s")
     manager = setup_production_environment(ProductionConfig(max_memory_mb=100_000))
     with urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=60) as answer:
         assert json.load(answer)["ready"]
@@ -100,6 +103,7 @@ def test_the_health_port_tells_how_the_process_is(monkeypatch: pytest.MonkeyPatc
 def test_a_health_port_that_others_reach_tells_them_the_state_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     port = free_port()
     monkeypatch.setenv("PERF_HEALTH_PORT", str(port))
+    monkeypatch.setenv("PERF_HEALTH__TIMEOUT", "60s")
     monkeypatch.setenv("PERF_SERVER__HOST", "0.0.0.0")
     monkeypatch.setenv("PERF_ACCESS__HOSTS", "Shop.Example")
     setup_production_environment(ProductionConfig(max_memory_mb=100_000)).limits.turn()
