@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 
+from perf.errors import StoreClosed
 from perf.model import Beat
 from perf.ports import Clock
 
@@ -33,9 +34,16 @@ class Loop:
                 self._errors += 1
                 if self._logged != str(error):
                     self._logged = str(error)
-                    _log.exception("%s: a turn failed", self._name)
+                    _log.log(loudness(error), "%s: a turn failed", self._name, exc_info=True)
             self._last = self._clock.monotonic()
 
     def beat(self) -> Beat:
         """The newest sign of life."""
         return Beat(name=self._name, interval=self._interval, last=self._last, errors=self._errors)
+
+
+def loudness(error: Exception) -> int:
+    """At which level of logging a thread tells of *error*: the end waits only so long for what runs, and that it finds the store
+    closed then is no failure.
+    """
+    return logging.DEBUG if isinstance(error, StoreClosed) else logging.ERROR

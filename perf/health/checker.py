@@ -12,6 +12,7 @@ from perf.health import endpoints
 from perf.health.execution import Execution
 from perf.health.plan import Plan, ordered
 from perf.health.result import Health, verdict
+from perf.loops import loudness
 from perf.model import Kind, Metric, ProbeResult, Sample, Spell, Status
 from perf.ports import Clock, Probe
 
@@ -232,4 +233,4 @@ class HealthChecker:
         text = f"{type(error).__name__}: {error}"
         if course.logged != text:
             course.logged = text
-            _log.error("probe %s failed", name, exc_info=error)
+            _log.log(loudness(error), "probe %s failed", name, exc_info=error)

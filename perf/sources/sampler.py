@@ -12,6 +12,7 @@ from time import perf_counter
 
 import msgspec
 
+from perf.loops import loudness
 from perf.model import Beat, Kind, Metric, Sample
 from perf.ports import Clock, Source
 
@@ -176,7 +177,7 @@ class Sampler:
             news = _VARYING.sub("#", text)
             if news != turn.logged:
                 turn.logged = news
-                _LOG.exception("%s fails: %s", turn.scheduled.name, text)
+                _LOG.log(loudness(error), "%s fails: %s", turn.scheduled.name, text, exc_info=True)
         else:
             turn.failure = None
 

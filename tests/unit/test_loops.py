@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from perf.clock import ManualClock
+from perf.errors import StoreClosed
 from perf.loops import Loop
 
 
@@ -38,6 +39,16 @@ def test_the_same_error_is_logged_once(caplog: pytest.LogCaptureFixture) -> None
         turns.loop.run(turns.stop)
     assert [record.exc_info is not None for record in caplog.records] == [True, True]
     assert turns.loop.beat().errors == 4
+
+
+def test_a_turn_that_the_end_did_not_wait_for_is_counted_and_no_failure_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    turns = Turns([StoreClosed("x.duckdb: the store is closed")])
+    with caplog.at_level(logging.INFO):
+        turns.loop.run(turns.stop)
+    assert caplog.records == []
+    assert turns.loop.beat().errors == 1
 
 
 def test_a_turn_is_a_sign_of_life() -> None:

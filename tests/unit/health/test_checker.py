@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from perf.clock import ManualClock
+from perf.errors import StoreClosed
 from perf.health import HealthChecker
 from perf.health.plan import Plan
 from perf.model import ProbeResult, Status
@@ -40,9 +41,13 @@ class HangingProbe(FixedProbe):
 
 
 class RaisingProbe(FixedProbe):
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
     def check(self) -> ProbeResult:
         super().check()
-        raise ValueError("no such thing")
+        raise self.error
 
 
 class MeetingProbe(FixedProbe):
@@ -145,7 +150,7 @@ def test_callers_at_the_same_time_share_one_run() -> None:
 
 def test_a_raising_probe_is_unhealthy_counted_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     clock = ManualClock()
-    checker = HealthChecker({"broken": RaisingProbe()}, clock, max_age=1.0, timeout=PATIENT)
+    checker = HealthChecker({"broken": RaisingProbe(ValueError("no such thing"))}, clock, max_age=1.0, timeout=PATIENT)
     with caplog.at_level(logging.ERROR, logger="perf.health.checker"):
         health = checker.check()
         clock.move(1.0)
@@ -155,6 +160,13 @@ def test_a_raising_probe_is_unhealthy_counted_and_logged_once(caplog: pytest.Log
     assert (told.message, told.exc_info is not None) == ("probe broken failed", True)
     errors = [s.value for s in checker.samples(NOW) if s.metric.name == "probe_errors_total"]
     assert errors == [2.0]
+
+
+def test_a_probe_that_the_end_did_not_wait_for_is_no_failure_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    closed = RaisingProbe(StoreClosed("x.duckdb: the store is closed"))
+    with caplog.at_level(logging.INFO):
+        health = HealthChecker({"store": closed}, ManualClock(), timeout=PATIENT).check()
+    assert (health.status, caplog.records) == (Status.UNHEALTHY, [])
 
 
 def test_samples_carry_the_rank_of_each_probe() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perf.clock import ManualClock
-from perf.errors import StoreBusy
+from perf.errors import StoreBusy, StoreClosed
 from perf.model import Metric, Sample
 from perf.sources.sampler import Sampler, Scheduled, next_tick, tick_before
 
@@ -147,6 +147,15 @@ def test_source_that_raises_does_not_stop_the_others(caplog: pytest.LogCaptureFi
     assert sampler.problems() == ["source 'bad' fails since 2023-11-14 22:13:20 UTC: OSError: no such device"]
     (told,) = logged(caplog)
     assert (told.message, told.exc_info is not None) == ("bad fails: OSError: no such device", True)
+
+
+def test_a_reading_that_the_end_did_not_wait_for_is_no_failure_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    def fail() -> None:
+        raise StoreClosed("x.duckdb: the store is closed")
+
+    with caplog.at_level(logging.INFO, "perf"):
+        run(Scheduled("own", FakeSource(fail), 1.0), clock=ManualClock(1_700_000_000.0), seconds=1)
+    assert logged(caplog) == []
 
 
 def test_error_is_logged_again_when_it_changes_but_not_when_only_its_numbers_do(
