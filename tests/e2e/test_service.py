@@ -103,7 +103,7 @@ def test_a_dashboard_that_nobody_uses_is_closed_and_its_tab_begins_anew(place: P
     log = place.folder / "dashboard.log"
     eventually(lambda: "closed a session that was not used for" in log.read_text(), seconds=60)
     with suppress(PlaywrightTimeout):
-        page.wait_for_event("websocket", lambda _: len(sockets) > 1, timeout=30_000)
+        page.wait_for_event("websocket", lambda _: len(sockets) > 1, timeout=60_000)
     assert len(sockets) > 1  # It connected again by itself, and listens:
     page.get_by_role("link", name="Health").click()
     page.get_by_role("heading", name="Health Help").wait_for(timeout=60_000)
