@@ -26,6 +26,8 @@ FAILED = Metric(
 
 PATIENCE = 0.5
 """Seconds one collect waits for all file systems together."""
+STEP = 0.05
+"""Seconds of it that are used up at once, however long this process stood still meanwhile: then nobody could answer."""
 
 _ABSENT = (FileNotFoundError, NotADirectoryError, PermissionError)
 _READ_ONLY_IMAGES = frozenset(("squashfs", "erofs", "cramfs", "iso9660", "udf"))
@@ -70,9 +72,9 @@ class DiskSource:
         fresh = {path: _Reading(path, self._statvfs) for path in paths if path not in hanging}
         for reading in fresh.values():
             reading.start()
-        deadline = perf_counter() + self._patience
+        left = self._patience
         for reading in fresh.values():
-            reading.join(max(0.0, deadline - perf_counter()))
+            left -= _waited(reading, left)
         self._hanging = hanging | {path: reading for path, reading in fresh.items() if reading.is_alive()}
         answers = {path: reading for path, reading in fresh.items() if path not in self._hanging}
         errors = {path: str(one.error) for path, one in answers.items() if one.error and not one.absent}
@@ -145,6 +147,16 @@ class _Reading(threading.Thread):
             self.space = self._statvfs(self._path)
         except OSError as error:
             self.error = error
+
+
+def _waited(reading: _Reading, most: float) -> float:
+    """Wait for *reading* up to *most* seconds; how many of them that took."""
+    waited = 0.0
+    while reading.is_alive() and most - waited > 1e-3:
+        began, step = perf_counter(), min(STEP, most - waited)
+        reading.join(step)
+        waited += min(step, perf_counter() - began)
+    return waited
 
 
 def _mounted() -> list[Mount]:

@@ -1,4 +1,5 @@
 import errno
+import itertools
 import logging
 import os
 import threading
@@ -127,7 +128,7 @@ def test_hanging_mount_holds_up_nothing_and_comes_back(wake: threading.Event) ->
             wake.wait(60)
         return answer()
 
-    disks = source(NFS, ROOT, statvfs=statvfs, patience=1.0)
+    disks = source(NFS, ROOT, statvfs=statvfs, patience=0.5)
     first, second = (values(list(disks.collect(ts))) for ts in (1.0, 2.0))
     assert (first["disk_mount_failed", NFS.path], first["disk_mount_failed", "/"]) == (1.0, 0.0)
     assert second == first
@@ -137,6 +138,17 @@ def test_hanging_mount_holds_up_nothing_and_comes_back(wake: threading.Event) ->
     hanging.join(10)
     back = values(list(disks.collect(3.0)))
     assert (back["disk_mount_failed", NFS.path], back["disk_usage_percent", NFS.path]) == (0.0, 55.56)
+
+
+def test_a_process_that_stood_still_blames_no_mount(monkeypatch: pytest.MonkeyPatch) -> None:
+    def statvfs(path: str) -> os.statvfs_result:
+        threading.Event().wait(0.05)
+        return answer()
+
+    # As after a suspension: the clock went on, and nobody had the time to answer.
+    monkeypatch.setattr("perf.sources.disks.perf_counter", itertools.count(0.0, 10.0).__next__)
+    found = values(list(source(ROOT, NFS, statvfs=statvfs).collect(1.0)))
+    assert (found["disk_mount_failed", "/"], found["disk_mount_failed", NFS.path]) == (0.0, 0.0)
 
 
 def test_this_machine_has_a_root_with_the_size_the_system_tells() -> None:
