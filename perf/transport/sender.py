@@ -25,7 +25,7 @@ from perf.model import Kind, Measurement, Metric, Sample
 from perf.ports import Clock
 from perf.transport.client import Answer, Endpoint
 from perf.transport.deltas import Deltas
-from perf.transport.spool import Batch, Spool, SpoolError
+from perf.transport.spool import Spool, SpoolError
 
 INTERVAL = 1.0
 DRAIN_BATCHES = 50
@@ -249,15 +249,14 @@ class Sender:
         try:
             for _ in range(DRAIN_BATCHES):
                 batch = self._spool.oldest(self._producer) if self._spool.waiting() else None
-                if batch is None or not self._dealt_with(self._post(batch)):
+                if batch is None:
+                    break
+                if not self._dealt_with(self._endpoint.post(batch.body, batch.producer, batch.seq)):
                     break
                 self._spool.remove(batch)
             self._behind = bool(self._spool.waiting(self._producer))
         except SpoolError as error:
             _log.debug("not drained: %s", error)
-
-    def _post(self, batch: Batch) -> Answer:
-        return self._endpoint.post(batch.body, batch.producer, batch.seq)
 
     def _may_send(self) -> bool:
         return self._clock.monotonic() >= self._not_before
