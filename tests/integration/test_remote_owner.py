@@ -22,7 +22,7 @@ from perf.store.remote import RemoteStore
 from perf.transport.client import Endpoint
 from perf.transport.encode import requests
 from tests.integration.remote_child import BATCH
-from tests.services import ROOT, answers, environment, eventually, free_port, program, ready
+from tests.services import ROOT, environment, eventually, free_port, program, ready
 
 CHILD = Path(__file__).parent / "remote_child.py"
 DEATHS = 3
@@ -38,8 +38,9 @@ def owner(path: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
         PERF_STORE__FREE_SPACE_FLOOR="0",
         PYTHONFAULTHANDLER="1",  # a crash tells in the log where
     )
-    with program([sys.executable, "-m", "perf", "serve"], env=env, log=path.with_suffix(".log")) as process:
-        eventually(lambda: answers(f"http://127.0.0.1:{port}/health/live"), seconds=60)
+    log = path.with_suffix(".log")
+    with program([sys.executable, "-m", "perf", "serve"], env=env, log=log) as process:
+        ready(process, f"http://127.0.0.1:{port}", log)
         yield process
 
 
