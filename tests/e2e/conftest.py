@@ -19,6 +19,6 @@ def browser() -> Iterator[Browser]:
     path = chromium()
     expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
+        found = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS, timeout=90_000)
         yield found
         found.close()

@@ -121,6 +121,7 @@ def test_a_rule_is_made_with_reminders_and_an_escalation(runtime: Runtime) -> No
     named(app.text_input, "After").input("15m").run()
     assert wrongs(app) == []
     app.button(key="save_rule").click().run()
+    assert [toast.value for toast in app.toast] == ["Saved deep"]
     made = runtime.alerts.rules.named("deep")
     assert (made.repeat, made.labels) == (7200.0, (("job", "mail"),))
     assert made.escalation == (Escalation(after=900.0, channels=("log",)),)

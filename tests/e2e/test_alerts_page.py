@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from urllib.request import Request, urlopen
 
@@ -85,7 +86,7 @@ def test_a_rule_is_tried_saved_fires_and_is_looked_after(served: Site, page: Pag
     shown(page, "1 time")
     expect(page.locator('[aria-label="What other limits and durations would have meant"]')).to_be_visible()
     pressed(page, "Save")
-    shown(page, f"Saved {RULE}")
+    page.wait_for_url(re.compile(r"rule=Memory(\+|%20)in"))  # "Saved" is gone after four seconds; this stays.
 
     eventually(lambda: incidents(served, "open"), seconds=SOON, every=0.5)
     page.goto(f"{served.url}/alerts")

@@ -294,6 +294,7 @@ def edited(app: AppTest, metric: str, warning: float, critical: float, button: s
 def test_the_editor_stores_both_limits_and_resets_them(filled: Runtime) -> None:
     app = edited(opened("settings"), "cpu_usage_percent", 60.0, 70.0)
     assert (list(app.exception), list(app.error)) == ([], [])
+    assert [toast.value for toast in app.toast] == ["Threshold stored"]
     assert filled.thresholds()["cpu_usage_percent"] == Threshold(60.0, 70.0)
     assert table(app, "When")[0][1:] == [
         "cpu_usage_percent",
