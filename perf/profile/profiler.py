@@ -50,16 +50,21 @@ class Profiler:
         self._stop = threading.Event()
 
     def start(self, wanted: ProfileRequest, *, by: str) -> ProfilerState:
-        """Begin one for *by*. Raises: ProfilerBusy when one is being taken, PerfError when it would take too long."""
+        """Begin one for *by*. Raises: ProfilerBusy when one is being taken, PerfError when it would take too long or can't begin."""
         if wanted.seconds > self.longest:
             raise PerfError(f"seconds: at most {self.longest:g} (production.profile_for), not {wanted.seconds:g}")
         with self._lock:
             if self._state.running:
                 raise ProfilerBusy(f"{self._state.by} is taking a profile already; one at a time")
+            before = self._state
             self._state = ProfilerState(running=True, by=by, until=self._clock.now() + wanted.seconds)
             self._stop.clear()
+            try:
+                threading.Thread(target=self._take, args=(wanted,), name="perf-profiler", daemon=True).start()
+            except RuntimeError as error:
+                self._state = before
+                raise PerfError(f"the profile can't begin: {error}") from error
         _log.warning("profile of %g s at %g Hz, by %s", wanted.seconds, wanted.rate, by)
-        threading.Thread(target=self._take, args=(wanted,), name="perf-profiler", daemon=True).start()
         return self._state
 
     def state(self) -> ProfilerState:

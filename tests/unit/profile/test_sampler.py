@@ -128,6 +128,22 @@ def test_one_at_a_time() -> None:
     eventually(lambda: profiler.newest() is not newest)
 
 
+def test_a_profile_that_finds_no_thread_does_not_stand_in_the_way_of_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    profiler = Profiler(CLOCK, longest=60.0)
+
+    def none_left(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", none_left)
+        with pytest.raises(PerfError, match="the profile can't begin: can't start new thread"):
+            profiler.start(ProfileRequest(seconds=0.1), by="ada")
+    assert not profiler.state().running
+    profiler.start(ProfileRequest(seconds=0.1), by="ada")
+    eventually(lambda: not profiler.state().running)
+    assert profiler.newest() is not None
+
+
 def test_a_profile_that_takes_too_long_is_refused() -> None:
     with pytest.raises(PerfError, match=r"seconds: at most 60 \(production.profile_for\), not 61"):
         Profiler(CLOCK, longest=60.0).start(ProfileRequest(seconds=61.0), by="ada")
