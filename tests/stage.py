@@ -20,7 +20,9 @@ class Asked(NamedTuple):
 
 
 class Act(NamedTuple):
-    """One answer: with *length* another one is announced than comes; *hang* waits for the end of the test; *drop* hangs up instead."""
+    """One answer: with *length* another one is announced than comes; *hang* waits for the end of the test; *drop* hangs up instead;
+    *after* is waited for.
+    """
 
     status: int = 200
     body: bytes = b"{}"
@@ -28,6 +30,7 @@ class Act(NamedTuple):
     length: int | None = None
     hang: bool = False
     drop: bool = False
+    after: threading.Event | None = None
 
 
 class Stage(ThreadingHTTPServer):
@@ -73,6 +76,8 @@ class _Answering(BaseHTTPRequestHandler):
         act = self.server.next_act()
         if act.hang:
             self.server.over.wait()
+        if act.after is not None:
+            act.after.wait()
         if act.drop or act.hang:
             self.close_connection = True
             return

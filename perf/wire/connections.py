@@ -62,13 +62,14 @@ class Connections:
         self._prefix = parts.path.rstrip("/")
         self._idle: deque[http.client.HTTPConnection] = deque()
         self._lock = threading.Lock()
+        self._closed = 0  # How often: what was in use by then isn't kept.
         self._pid = os.getpid()
 
     def exchange(
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], *, whole: bool = True
     ) -> Reply:
         """Ask, and read the *whole* answer, or its beginning. Raises: Dropped."""
-        connection = self._taken()
+        closed, connection = self._closed, self._taken()
         sent = begun = False
         try:
             if connection.sock is None:
@@ -88,14 +89,15 @@ class Connections:
             said = f"nothing came for {waited:g} s" if slow else _said(error)
             raise Dropped(said, sent=sent, begun=begun, slow=slow) from error
         if response.isclosed() and connection.sock is not None:
-            self._keep(connection)
+            self._keep(connection, closed)
         else:
             connection.close()
         return reply
 
     def close(self) -> None:
-        """Close those that nobody uses."""
+        """Close those that nobody uses now, and the others as soon as nobody does."""
         with self._lock:
+            self._closed += 1
             idle, self._idle = self._idle, deque()
         for connection in idle:
             connection.close()
@@ -118,9 +120,9 @@ class Connections:
             return http.client.HTTPSConnection(host, port, timeout=self._connect, context=self._context)
         return http.client.HTTPConnection(host, port, timeout=self._connect)
 
-    def _keep(self, connection: http.client.HTTPConnection) -> None:
+    def _keep(self, connection: http.client.HTTPConnection, closed: int) -> None:
         with self._lock:
-            if len(self._idle) < self._most:
+            if self._closed == closed and len(self._idle) < self._most:
                 self._idle.append(connection)
                 return
         connection.close()

@@ -7,6 +7,7 @@ import ipaddress
 import os
 import socket
 import ssl
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,6 +90,21 @@ def test_a_connection_that_the_owner_closed_is_not_used_for_a_change(played: Sta
     eventually(lambda: not idle or _ended(idle[0].sock))
     assert owner.ask("POST", "/a", b"x", safe=False).status == 200
     assert played.connections == 2
+
+
+def test_a_connection_in_use_while_others_are_closed_is_closed_after_it(played: Stage) -> None:
+    go = threading.Event()
+    played.acts = [Act(after=go), Act()]
+    owner = link(played.url)
+    asking = threading.Thread(target=owner.ask, args=("GET", "/a"))
+    asking.start()
+    eventually(lambda: played.asked)
+    owner.close()
+    go.set()
+    asking.join()
+    assert not owner._connections._idle
+    owner.ask("GET", "/a")
+    assert len(owner._connections._idle) == 1
 
 
 def _ended(sock: socket.socket) -> bool:
