@@ -83,7 +83,7 @@ def _heard(one: Incident, rows: Iterable[Notification]) -> tuple[tuple[str, floa
     """Every channel that *rows* or earlier ones went to, and from when on: only a step of an escalation can be called off."""
     heard = dict(one.told)
     for row in rows:
-        heard.setdefault(row.channel, (None if first(row) else row.not_before) or row.created)
+        heard.setdefault(row.channel, row.created if first(row) or row.not_before is None else row.not_before)
     return tuple(heard.items())
 
 
@@ -157,11 +157,13 @@ def _ended(
 def _resolved(one: Incident, rule: AlertRule, group: Sequence[Incident], here: _Moment) -> list[Notification]:
     """To everybody who was told; at once when nothing of its group is left."""
     until = one.acknowledged_at or here.now
+    # What an earlier version told of doesn't say to whom.
+    told = one.told or [(channel, until) for channel in rule.channels or here.settings.channels]
     at = flush(one, [*group, one], here.settings, here.now) if group else here.now
     note = f"Over after {templates.span((one.resolved_at or here.now) - (one.fired_at or one.since))}."
     return [
         _row(one, rule, channel, RESOLVED, here, id=f"{one.id}.resolved.{channel}", at=at, note=note)
-        for channel, since in one.told
+        for channel, since in told
         if since <= until
     ]
 

@@ -165,6 +165,13 @@ def test_a_channel_that_a_rule_loses_meanwhile_is_told_of_the_end_and_one_that_i
     assert [one.channel for one in rows] == ["email", "slack"]
 
 
+def test_the_end_of_what_an_earlier_version_told_of_goes_to_the_rules_channels() -> None:
+    kept = msgspec.json.decode(msgspec.json.encode(heard(fired())))
+    del kept["told"]
+    over = msgspec.convert({**kept, "state": "resolved", "resolved_at": T0 + 60}, Incident)
+    assert [one.channel for one in route([over], T0 + 60)] == ["email"]
+
+
 def test_the_end_of_what_nobody_was_told_is_not_told() -> None:
     assert route([fired(state=IncidentState.RESOLVED, resolved_at=T0 + 5)], T0 + 5) == []
 
