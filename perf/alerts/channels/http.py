@@ -7,8 +7,9 @@ import http.client
 import socket
 import ssl
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
+from time import perf_counter
 
 import msgspec
 
@@ -29,27 +30,38 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class _Pinned(http.client.HTTPConnection):
-    """A connection to the address that was checked, whatever the name means by now."""
+    """A connection to the address that was checked, whatever the name means by now; all that is done with it takes *timeout* seconds."""
 
     def __init__(self, target: Target, timeout: float, context: ssl.SSLContext | None) -> None:
         super().__init__(target.host, target.port, timeout=timeout)
         self._target = target
         self._context = context
+        self._deadline = perf_counter() + timeout
+
+    def left(self) -> float:
+        """Seconds until its end. Raises: TimeoutError when that is over."""
+        seconds = self._deadline - perf_counter()
+        if seconds <= 0.0:
+            raise TimeoutError
+        return seconds
 
     def connect(self) -> None:
         """Connect; with TLS the certificate must be the host's."""
         self.sock = self._opened()
+        self.sock.settimeout(self.left())  # for a handshake as a whole
         if self._context is not None:
             self.sock = self._context.wrap_socket(self.sock, server_hostname=self._target.host)
         # The connection itself forgets it while an answer without a length is still read.
         self.opened = self.sock
 
     def _opened(self) -> socket.socket:
+        """The first address that takes a connection; each may use its share of the time, so that one that hangs leaves some."""
         *others, last = self._target.addresses
-        for address in others:
+        for tried, address in enumerate(others):
             with contextlib.suppress(OSError):
-                return socket.create_connection((address, self._target.port), self.timeout)
-        return socket.create_connection((last, self._target.port), self.timeout)
+                share = self.left() / (len(self._target.addresses) - tried)
+                return socket.create_connection((address, self._target.port), share)
+        return socket.create_connection((last, self._target.port), self.left())
 
 
 def post(url: str, body: bytes, headers: Mapping[str, str], settings: TargetSettings) -> Answer:
@@ -61,14 +73,12 @@ def post(url: str, body: bytes, headers: Mapping[str, str], settings: TargetSett
     sent = {"content-type": "application/json", "user-agent": "perf", **headers}
     connection = _Pinned(target, settings.timeout, _context(target, settings))
     cut = threading.Event()
-    late = threading.Timer(settings.timeout, _cut, (connection, cut))
-    late.daemon = True
     try:
-        connection.connect()  # which has an end of its own, for each address
-        late.start()
-        connection.request("POST", target.path, body, sent)
-        response = connection.getresponse()
-        answer = Answer(response.status, _plain(response.read(READ)))
+        connection.connect()
+        with _ending(connection, cut):
+            connection.request("POST", target.path, body, sent)
+            response = connection.getresponse()
+            answer = Answer(response.status, _plain(response.read(READ)))
         after, date = response.getheader("retry-after"), response.getheader("date")
     except ssl.SSLCertVerificationError as error:
         raise ChannelError(f"{target.host}: {error.verify_message}") from error
@@ -77,7 +87,6 @@ def post(url: str, body: bytes, headers: Mapping[str, str], settings: TargetSett
             raise ChannelError(f"{target.host}: no answer within {settings.timeout:g} s") from error
         raise ChannelError(f"{target.host}: {type(error).__name__}: {error}") from error
     finally:
-        late.cancel()
         connection.close()
     _judge(target.host, answer, _seconds(after, date))
     return answer
@@ -92,8 +101,19 @@ def _context(target: Target, settings: TargetSettings) -> ssl.SSLContext | None:
         raise ChannelError(f"alerts.targets.ca_file: {error.strerror}") from error
 
 
+@contextlib.contextmanager
+def _ending(connection: _Pinned, cut: threading.Event) -> Iterator[None]:
+    """End an exchange that drips along when its time is over: each byte in time, but never all of them."""
+    late = threading.Timer(connection.left(), _cut, (connection, cut))
+    late.daemon = True
+    late.start()
+    try:
+        yield
+    finally:
+        late.cancel()
+
+
 def _cut(connection: _Pinned, cut: threading.Event) -> None:
-    """End an exchange that drips along: each byte in time, but never all of them."""
     cut.set()
     with contextlib.suppress(OSError):
         connection.opened.shutdown(socket.SHUT_RDWR)

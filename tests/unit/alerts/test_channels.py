@@ -16,6 +16,7 @@ import pytest
 
 from perf import plugins
 from perf.alerts import signing
+from perf.alerts.channels import http
 from perf.alerts.channels.alertmanager import AlertmanagerChannel, posted, webhook_body
 from perf.alerts.channels.email import EmailChannel
 from perf.alerts.channels.file import FileChannel
@@ -25,6 +26,7 @@ from perf.alerts.channels.port import ChannelError, Message
 from perf.alerts.channels.slack import SlackChannel, payload
 from perf.alerts.channels.webhook import WebhookChannel
 from perf.alerts.outbox import opened, trial
+from perf.alerts.targets import Target
 from perf.alertsettings import (
     AlertmanagerSettings,
     AlertSettings,
@@ -219,6 +221,39 @@ def test_what_drips_after_the_head_of_an_answer_is_not_waited_for() -> None:
         with pytest.raises(ChannelError, match=r"status 503: y|no answer within 0\.5 s"):  # if the head itself was late
             channel.send(message())
         assert time.perf_counter() - started < 20.0
+
+
+def test_what_connecting_took_is_gone_for_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    connect, spent = socket.create_connection, [0.0]
+
+    def slow(address: tuple[str, int], seconds: float) -> socket.socket:
+        spent[0] += 599.5
+        return connect(address, seconds)
+
+    monkeypatch.setattr(http, "perf_counter", lambda: time.perf_counter() + spent[0])
+    monkeypatch.setattr(http.socket, "create_connection", slow)
+    with receiver() as there:
+        there.behave = lambda _: None
+        with pytest.raises(ChannelError, match="no answer within 600 s"):
+            http.post(there.url, b"{}", {}, msgspec.structs.replace(HERE, timeout=600.0))
+
+
+def test_an_address_that_hangs_leaves_time_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    connect, shares = socket.create_connection, []
+
+    def blackholed(address: tuple[str, int], seconds: float) -> socket.socket:
+        shares.append(seconds)
+        if address[0] == "::1":
+            raise TimeoutError
+        return connect(address, seconds)
+
+    target = Target("http", "localhost", 0, "/", ("::1", "127.0.0.1"))
+    with receiver() as there:
+        port = int(there.url.rpartition(":")[2])
+        monkeypatch.setattr(http, "checked", lambda *_: msgspec.structs.replace(target, port=port))
+        monkeypatch.setattr(http.socket, "create_connection", blackholed)
+        assert http.post(there.url, b"{}", {}, HERE).status == 200
+    assert shares[0] <= HERE.timeout / 2
 
 
 def test_loopback_is_refused_unless_it_is_named() -> None:
